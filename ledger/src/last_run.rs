@@ -15,6 +15,8 @@ use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
+use crate::names::LogId;
+
 /// What the mark is called, beside the signing key.
 pub const FILE: &str = "last-run.toml";
 
@@ -55,6 +57,9 @@ struct Format {
 struct Content {
     format: String,
     state: Word,
+    /// Of the log's generation.
+    #[serde(default, skip_serializing_if = "is_first")]
+    generation: u32,
     /// Of the data directory; of the mark itself while nothing was ever appended.
     #[serde(skip_serializing_if = "Option::is_none")]
     of: Option<Identity>,
@@ -71,6 +76,11 @@ enum Word {
     Lost,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+const fn is_first(generation: &u32) -> bool {
+    *generation == 0
+}
+
 /// What the mark says about a data directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LastRun {
@@ -80,6 +90,11 @@ pub enum LastRun {
     Here,
     /// A loss was found at an earlier start and has not been made good.
     Lost,
+    /// The node ran with this very directory last in an earlier generation of the log, and nothing was ever appended in this one.
+    EarlierGeneration {
+        /// A loss was found then and not made good; which of its log's records were lost no longer matters.
+        lost: bool,
+    },
     /// The node ran with another directory, this is a copy of it, or there is no mark.
     Elsewhere,
 }
@@ -89,7 +104,9 @@ pub enum LastRun {
 pub struct Mark {
     path: PathBuf,
     data: PathBuf,
+    /// The head file of the own log's first generation.
     head: Option<PathBuf>,
+    generation: u32,
 }
 
 impl Mark {
@@ -100,13 +117,15 @@ impl Mark {
             path: beside.join(FILE),
             data: data.to_owned(),
             head: None,
+            generation: 0,
         }
     }
 
-    /// The same, identified by the own log's head file as well.
+    /// The same, identified by the own log's head file as well, which stands among these, for a generation of that log.
     #[must_use]
-    pub fn with_head(mut self, head: PathBuf) -> Mark {
-        self.head = Some(head);
+    pub fn with_head(mut self, heads: &Path, log: LogId) -> Mark {
+        self.head = Some(heads.join(LogId::first(log.department).to_string()));
+        self.generation = log.generation;
         self
     }
 
@@ -121,13 +140,42 @@ impl Mark {
     /// Those of the file system, and `InvalidData` for a mark of a later version; one that can't be read as any says
     /// [`LastRun::Elsewhere`].
     pub fn read(&self) -> io::Result<LastRun> {
+        let Some(content) = self.content()? else {
+            return Ok(LastRun::Elsewhere);
+        };
+        let is = |path: &Path| -> io::Result<bool> {
+            let found = Identity::of(&fs::metadata(path)?);
+            Ok(content.of.as_ref() == Some(&found))
+        };
+        let head = || self.head_identity(content.generation);
+        let earlier = content.generation < self.generation;
+        Ok(match content.state {
+            _ if content.generation > self.generation => LastRun::Elsewhere,
+            Word::Lost if earlier => LastRun::EarlierGeneration { lost: true },
+            Word::Lost => LastRun::Lost,
+            Word::NeverAppended if is(&self.path)? => match earlier {
+                true => LastRun::EarlierGeneration { lost: false },
+                false => LastRun::NeverAppended,
+            },
+            Word::Ran if is(&self.data)? && content.head == head()? => match earlier {
+                true => LastRun::EarlierGeneration { lost: false },
+                false => LastRun::Here,
+            },
+            Word::NeverAppended | Word::Ran => LastRun::Elsewhere,
+        })
+    }
+
+    /// What stands in it; `None` where there is none, or nothing that can be read as one.
+    fn content(&self) -> io::Result<Option<Content>> {
         let text = match fs::read_to_string(&self.path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(LastRun::Elsewhere);
-            }
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                return Ok(LastRun::Elsewhere);
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::InvalidData
+                ) =>
+            {
+                return Ok(None);
             }
             Err(error) => return Err(error),
         };
@@ -141,19 +189,7 @@ impl Mark {
             );
             return Err(io::Error::new(io::ErrorKind::InvalidData, said));
         }
-        let Some(content) = version.and_then(|_| toml::from_str::<Content>(&text).ok()) else {
-            return Ok(LastRun::Elsewhere);
-        };
-        let is = |path: &Path| -> io::Result<bool> {
-            let found = Identity::of(&fs::metadata(path)?);
-            Ok(content.of.as_ref() == Some(&found))
-        };
-        Ok(match content.state {
-            Word::NeverAppended if is(&self.path)? => LastRun::NeverAppended,
-            Word::Ran if is(&self.data)? && content.head == self.head_identity()? => LastRun::Here,
-            Word::Lost => LastRun::Lost,
-            Word::NeverAppended | Word::Ran => LastRun::Elsewhere,
-        })
+        Ok(version.and_then(|_| toml::from_str(&text).ok()))
     }
 
     /// Says that nothing was ever appended.
@@ -170,7 +206,7 @@ impl Mark {
     /// Those of the file system.
     pub fn write_ran(&self) -> io::Result<()> {
         let data = Identity::of(&fs::metadata(&self.data)?);
-        let head = self.head_identity()?;
+        let head = self.head_identity(self.generation)?;
         self.write(Word::Ran, head, |_| Some(data))
     }
 
@@ -182,11 +218,16 @@ impl Mark {
         self.write(Word::Lost, None, |_| None)
     }
 
-    fn head_identity(&self) -> io::Result<Option<Identity>> {
-        let Some(head) = &self.head else {
+    /// Of the head file of a generation.
+    fn head_identity(&self, generation: u32) -> io::Result<Option<Identity>> {
+        let Some(first) = &self.head else {
             return Ok(None);
         };
-        match fs::metadata(head) {
+        let mut path = first.clone().into_os_string();
+        if generation > 0 {
+            path.push(format!(".{generation}"));
+        }
+        match fs::metadata(path) {
             Ok(metadata) => Ok(Some(Identity::of(&metadata))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -200,6 +241,10 @@ impl Mark {
         head: Option<Identity>,
         of: impl FnOnce(&fs::Metadata) -> Option<Identity>,
     ) -> io::Result<()> {
+        // Never an earlier generation than it names: where the chain was lost too, the log that is opened is an older one, and
+        // what was lost in a later one has to be known once that is known again.
+        let named = self.content()?.map_or(0, |content| content.generation);
+        let generation = named.max(self.generation);
         let temporary = self.path.with_extension("new");
         let mut file = File::create(&temporary)?;
         // A file keeps its identity when it is renamed.
@@ -207,6 +252,7 @@ impl Mark {
         let content = toml::to_string(&Content {
             format: format!("{FORMAT}{VERSION}"),
             state,
+            generation,
             of,
             head,
         })
@@ -253,9 +299,10 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let data = home.path().join("data");
         fs::create_dir(&data).unwrap();
-        let head = data.join("head");
+        let log = LogId::first("11430000006122244L".parse().unwrap());
+        let head = data.join(log.to_string());
         fs::write(&head, "one").unwrap();
-        let mark = Mark::new(&home.path().join("signing.key"), &data).with_head(head.clone());
+        let mark = Mark::new(&home.path().join("signing.key"), &data).with_head(&data, log);
         mark.write_ran().unwrap();
         // It is written in place.
         let file = File::options().write(true).open(&head).unwrap();
@@ -278,6 +325,42 @@ mod tests {
         fs::rename(mark.path(), home.path().join("kept")).unwrap();
         fs::write(mark.path(), copy).unwrap();
         assert_eq!(mark.read().unwrap(), LastRun::Elsewhere);
+    }
+
+    #[test]
+    fn what_was_lost_in_one_generation_matters_in_it_and_in_none_before_or_after() {
+        let home = tempfile::tempdir().unwrap();
+        let data = home.path().join("data");
+        fs::create_dir(&data).unwrap();
+        let log = |generation| LogId {
+            generation,
+            ..LogId::first("11430000006122244L".parse().unwrap())
+        };
+        let mark = |generation| {
+            let mark = Mark::new(&home.path().join("signing.key"), &data);
+            mark.with_head(&data, log(generation))
+        };
+        let earlier = |lost| LastRun::EarlierGeneration { lost };
+        for generation in [0, 1] {
+            fs::write(data.join(log(generation).to_string()), "head").unwrap();
+        }
+        mark(0).write_ran().unwrap();
+        assert_eq!(mark(0).read().unwrap(), LastRun::Here);
+        assert_eq!(mark(1).read().unwrap(), earlier(false));
+        mark(1).write_ran().unwrap();
+        assert_eq!(mark(1).read().unwrap(), LastRun::Here);
+        assert_eq!(mark(2).read().unwrap(), earlier(false));
+        // Where the chain was lost as well, an older log is opened: what is said of that is no word on the later one.
+        assert_eq!(mark(0).read().unwrap(), LastRun::Elsewhere);
+        mark(0).write_lost().unwrap();
+        assert_eq!(mark(1).read().unwrap(), LastRun::Lost);
+        assert_eq!(mark(2).read().unwrap(), earlier(true));
+        mark(1).write_ran().unwrap();
+        // The head of the mark's own generation was put back from a copy.
+        let head = data.join(log(1).to_string());
+        fs::rename(&head, data.join("aside")).unwrap();
+        fs::write(&head, "head").unwrap();
+        assert_eq!(mark(2).read().unwrap(), LastRun::Elsewhere);
     }
 
     #[test]

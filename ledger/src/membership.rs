@@ -17,7 +17,7 @@ use crate::genesis::{Genesis, Role};
 use crate::governance::engine::Chain;
 use crate::governance::{BlockError, Changes, FinalBlock, History, Member};
 use crate::id::{DepartmentCode, TypeCode};
-use crate::names::NetworkId;
+use crate::names::{LogId, NetworkId};
 
 /// The members of a network.
 #[derive(Clone)]
@@ -127,6 +127,11 @@ impl Membership {
             Ok(at) => &departments[at].addresses,
             Err(_) => &[],
         }
+    }
+
+    /// The log that a department writes, or last wrote.
+    pub fn present_log(&self, code: &DepartmentCode) -> LogId {
+        self.history().present_log(code)
     }
 
     /// A department's operating key of an epoch, in force or not.

@@ -31,6 +31,8 @@ pub struct InForce {
     pub epoch: u32,
     /// The governance height as of which it is.
     pub height: u64,
+    /// The generation of the department's log as of there.
+    pub generation: u32,
 }
 
 /// Why nothing can be signed for a department.
@@ -106,6 +108,7 @@ fn as_of(history: &History, code: &DepartmentCode, held: &KeyRing) -> Result<InF
         key: held.find(public).ok_or(not_held)?,
         epoch: member.epoch,
         height: history.height(),
+        generation: member.generation,
     })
 }
 
@@ -123,6 +126,7 @@ impl From<SigningKey> for InForce {
             key,
             epoch: 0,
             height: 0,
+            generation: 0,
         }
     }
 }

@@ -181,6 +181,11 @@ pub fn response(bytes: &[u8]) {
             }
         }
         Response::Page(page) => check_page(page),
+        // No generation has ended in this network, so nobody has anything to show of one.
+        Response::Kept(page) => {
+            let _ = page.end();
+            assert!(page.verify(network::members()).is_err());
+        }
         Response::Evidence(evidence) => check_evidence(&evidence),
         Response::Answer(answer) => {
             if let Answer::Fields { disclosure, .. } = &*answer {

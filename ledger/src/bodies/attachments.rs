@@ -377,7 +377,7 @@ pub(super) fn counts(disk: &dyn Disk, kept: &Path) -> io::Result<BTreeMap<u64, u
 }
 
 /// Position and file of a kept attachment's name.
-fn position_of(name: &str) -> Option<(u64, FileId)> {
+pub(super) fn position_of(name: &str) -> Option<(u64, FileId)> {
     let (seq, file) = name.split_once('-')?;
     Some((seq.parse().ok()?, file.parse().ok()?))
 }

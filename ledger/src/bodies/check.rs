@@ -165,7 +165,9 @@ impl Files {
         };
         // What a crash left in the redo journal counts: an opening brings it to its place. One that can't be read is reported with
         // the log.
-        let place = match as_replayed(place, &name) {
+        let mut present = name;
+        present.id = members.present_log(&name.id.department);
+        let place = match as_replayed(place, &present) {
             Err(error) if error.kind() == io::ErrorKind::InvalidData => place.clone(),
             replayed => replayed?,
         };
@@ -228,18 +230,16 @@ impl Check<'_> {
         let own = self.files.name;
         let mut logs = HashMap::new();
         for member in self.members.members() {
-            let name = LogName {
-                network: own.network,
-                id: LogId::first(member.code),
-            };
-            if let Some(log) = RawLog::find(self.place, name)? {
-                logs.insert(name.id, log);
+            let history = self.members.history();
+            let lineage = history.lineage(history.present_log(&member.code));
+            if let Some(log) = RawLog::find(self.place, lineage)? {
+                logs.insert(member.code, log);
             }
         }
-        let Some(log) = logs.get(&own.id) else {
+        let Some(log) = logs.get(&own.id.department) else {
             return self.without_log(report);
         };
-        let records = |of: &LogId, seq| match logs.get(of) {
+        let records = |of: &LogId, seq| match logs.get(&of.department) {
             Some(log) => log.record(seq),
             None => Ok(None),
         };

@@ -45,6 +45,7 @@ mod chunks;
 mod compare;
 mod lost;
 mod reread;
+mod void;
 
 pub use attachments::{Arriving, AttachmentKey, Attachments, FileId, Receiving, Upload};
 pub use check::{BodiesReport, BodyFault, check_bodies};
@@ -52,6 +53,7 @@ pub use chunks::{AttachmentError, AttachmentFile, CHUNK, Partial, file_len};
 pub use compare::Records;
 pub use lost::{About, Lost, LostError, Slot};
 pub use reread::{Reread, reread};
+pub use void::go_on_in_generation;
 
 impl FieldKey {
     /// Shows whether files were kept under this key, and reveals nothing else of it.

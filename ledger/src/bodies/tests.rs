@@ -12,18 +12,18 @@ use crate::record::commit_fields;
 
 const NAME: &str = "王小明";
 
-fn log() -> LogName {
+pub(super) fn log() -> LogName {
     LogName {
         network: NetworkId(crate::crypto::hash::Hash::ZERO),
         id: LogId::first("11430000006122244L".parse().unwrap()),
     }
 }
 
-fn field_key(n: u8) -> FieldKey {
+pub(super) fn field_key(n: u8) -> FieldKey {
     FieldKey(Secret::from_bytes([n; 32]))
 }
 
-fn id(serial: u64) -> CertificateId {
+pub(super) fn id(serial: u64) -> CertificateId {
     let issuer: crate::id::DepartmentCode = "11430000006122244L".parse().unwrap();
     let code = "11100000000013338W011".parse().unwrap();
     CertificateId::new(code, issuer.into(), &serial.to_string(), 1).unwrap()
@@ -39,7 +39,7 @@ fn body(serial: u64) -> Body {
     }
 }
 
-fn sealed(serial: u64) -> Option<SealedBody> {
+pub(super) fn sealed(serial: u64) -> Option<SealedBody> {
     let key = BodyKey(Secret::from_bytes([serial as u8; 32]));
     let nonce = [serial as u8; 24];
     Some(SealedBody::seal(
@@ -51,7 +51,7 @@ fn sealed(serial: u64) -> Option<SealedBody> {
     ))
 }
 
-const DIR: &str = "/d/bodies";
+pub(super) const DIR: &str = "/d/bodies";
 
 fn contents(disk: &MemoryDisk) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let read = |path: std::path::PathBuf| {
@@ -89,7 +89,7 @@ fn own_log(disk: &MemoryDisk) -> Log {
     Log::open(&place, log(), &members).unwrap().0
 }
 
-fn open(disk: &MemoryDisk, key: u8) -> Result<Bodies, BodyError> {
+pub(super) fn open(disk: &MemoryDisk, key: u8) -> Result<Bodies, BodyError> {
     Bodies::open(disk, Path::new(DIR), &log(), field_key(key))
 }
 

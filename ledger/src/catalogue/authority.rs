@@ -157,7 +157,9 @@ pub fn authority<E>(
         false => Some(definer),
     };
     let named = &certificate.definition;
-    if named.log != LogId::first(definer) || since != Some(definer) {
+    // Of its log as it is by now: what the members cut off defines nothing.
+    let lineage = history.lineage(history.present_log(&definer));
+    if named.log != lineage.at(named.seq).id || since != Some(definer) {
         return not_given(NotAuthorised::OthersDefinition);
     }
     let known = evidence(named)?;
@@ -255,7 +257,8 @@ impl Catalogue {
         record: &Record,
         certificate: &CertificateIssued,
     ) -> Result<Authority, ReadError> {
-        let (history, claim) = (self.members.history(), record.claim(*log));
+        let history = self.members.history();
+        let claim = record.claim(&history.lineage(*log));
         let code = certificate.id.type_code();
         let authority = authority(&history, &claim, certificate, record.time_ms, |named| {
             self.evidence(&history, named, &code, &log.department)
@@ -276,7 +279,7 @@ impl Catalogue {
         if history.is_unbroken(&claim.log.department) {
             return Ok(None);
         }
-        let log = self.log(&claim.log);
+        let log = self.log_of(&claim.log.department);
         if let Some(log) = &log
             && self.standing(history, log)? == Standing::Whole
         {
@@ -315,7 +318,7 @@ impl Catalogue {
         if always_may_define(history, &id.department, code) || seq >= log.size() {
             return Ok(true);
         }
-        let claim = log.record(seq)?.record().claim(id);
+        let claim = log.record(seq)?.record().claim(log.lineage());
         Ok(may_define(history, &claim, code) && self.other_end(history, &claim)?.is_none())
     }
 
@@ -326,7 +329,7 @@ impl Catalogue {
         code: &TypeCode,
         issuer: &DepartmentCode,
     ) -> Result<DefinitionEvidence, ReadError> {
-        let Some(log) = self.log(&named.log) else {
+        let Some(log) = self.log_of(&named.log.department) else {
             return Ok(DefinitionEvidence {
                 listings: Vec::new(),
                 size: 0,
@@ -336,21 +339,20 @@ impl Catalogue {
             });
         };
         // What the answer rests on is read before the definitions are: what comes meanwhile makes them no older.
-        let checkpoint = log.checkpoint();
+        let (size, last_ms) = log.newest();
         let disputed_from = log.stopped().map(|stopped| stopped.undisputed());
-        let size = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
-        let known_ms = match (disputed_from, &checkpoint) {
+        let known_ms = match (disputed_from, last_ms) {
             (Some(at), _) => match at.min(size).checked_sub(1) {
                 Some(last) => log.record(last)?.record().time_ms,
                 None => 0,
             },
-            _ if named.log == self.own => u64::MAX,
-            (None, Some(checkpoint)) => {
+            _ if log.name().id == self.own => u64::MAX,
+            (None, Some(last_ms)) => {
                 let news = self.news.read();
                 let confirmed = news
-                    .get(&named.log)
+                    .get(&log.name().id)
                     .map_or(0, |news| news.confirmations.by_others(issuer));
-                confirmed.max(checkpoint.time_ms)
+                confirmed.max(last_ms)
             }
             (None, None) => 0,
         };
@@ -376,7 +378,8 @@ impl Catalogue {
     /// [`ReadError`].
     pub(super) fn is_entitled(&self, state: &CertificateState) -> Result<bool, ReadError> {
         let record = state.issued.record();
-        let (history, claim) = (self.members.history(), record.claim(state.log));
+        let history = self.members.history();
+        let claim = record.claim(&history.lineage(state.log));
         let (time_ms, issuer, certificate) =
             (record.time_ms, &state.log.department, state.certificate());
         let code = certificate.id.type_code();
@@ -441,7 +444,7 @@ impl Catalogue {
 
     /// What is held of a department's definitions.
     fn definitions(&self, definer: &DepartmentCode) -> Option<Arc<Definitions>> {
-        Some(self.log(&LogId::first(*definer))?.definitions())
+        Some(self.log_of(definer)?.definitions())
     }
 
     /// The definition that a certificate names, if its record is held and is one of its type that counts.
@@ -453,7 +456,8 @@ impl Catalogue {
         certificate: &CertificateIssued,
     ) -> Result<Option<Arc<TypeDefined>>, ReadError> {
         let (named, code) = (&certificate.definition, certificate.id.type_code());
-        let Some(log) = self.log(&named.log) else {
+        let held = self.log_of(&named.log.department);
+        let Some(log) = held.filter(|log| log.lineage().at(named.seq).id == named.log) else {
             return Ok(None);
         };
         let definitions = log.definitions();

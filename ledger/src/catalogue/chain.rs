@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::id::{CertificateId, DepartmentCode};
-use crate::log::{Log, ReadError, VerifiedCheckpoint};
+use crate::log::{Checkpoint, Log, ReadError};
 use crate::names::LogId;
 use crate::record::{CertificateIssued, Entry, SignedRecord, Status, SuccessionKind};
 
@@ -35,7 +35,7 @@ pub struct Life {
     /// Which certificate.
     pub id: CertificateId,
     /// The checkpoint of the log.
-    pub checkpoint: VerifiedCheckpoint,
+    pub checkpoint: Checkpoint,
     /// The records that concern it, in their order.
     pub records: Vec<SignedRecord>,
 }
@@ -76,8 +76,8 @@ impl Catalogue {
                 }
             }
             (Status::TransferredOut, Some(_)) => {
-                let receiver = self.receiver(state)?.map(LogId::first);
-                let log = receiver.and_then(|receiver| self.log(&receiver));
+                let receiver = self.receiver(state)?;
+                let log = receiver.and_then(|receiver| self.log_of(&receiver));
                 let taken = log.map(|log| self.taken_over(&log, id)).transpose()?;
                 Ok(taken.flatten().into_iter().collect())
             }
@@ -138,8 +138,7 @@ impl Catalogue {
             // What a department writes about certificates that it doesn't have says nothing about them.
             for state in self.claims(&id)? {
                 let log = self.log(&state.log);
-                let known =
-                    log.and_then(|log| log.checkpoint().map(|checkpoint| (log, checkpoint)));
+                let known = log.and_then(|log| log.covered().map(|checkpoint| (log, checkpoint)));
                 let Some((log, checkpoint)) = known else {
                     continue;
                 };

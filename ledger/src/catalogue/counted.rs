@@ -42,18 +42,20 @@ impl Catalogue {
         let Some(trail) = history.trail(&id.department) else {
             return Ok(Standing::Mixed);
         };
-        if !trail.markers.is_empty() || !trail.generations.is_empty() {
+        let size = log.size();
+        // What was cut off of earlier generations is not in this log, and what was kept of them leads to where they ended.
+        if id != history.present_log(&id.department) || history.marked_below(id, size).is_some() {
             return Ok(Standing::Mixed);
         }
         let ends = || {
             let epochs = trail.epochs.iter().zip(0_u32..);
-            epochs.filter_map(|(epoch, n)| Some((n, epoch.ended?.position)))
+            let ends = epochs.filter_map(|(epoch, n)| Some((n, epoch.ended?.position)));
+            ends.filter(|(_, end)| trail.keeps(end))
         };
         let settled = Settled {
             ended: ends().count(),
             size: ends().map(|(_, end)| end.size).max().unwrap_or(0),
         };
-        let size = log.size();
         if size < settled.size {
             return Ok(Standing::Short);
         }
@@ -62,7 +64,7 @@ impl Catalogue {
         }
         for (epoch, end) in ends() {
             let goes_on = size > end.size && log.record(end.size)?.record().key_epoch <= epoch;
-            if end.log != id || goes_on || log.range_at(end.size)?.root() != end.root {
+            if goes_on || log.range_at(end.size)?.root() != end.root {
                 return Ok(Standing::Mixed);
             }
         }
@@ -121,7 +123,7 @@ impl Catalogue {
         log: &Log,
         record: &Record,
     ) -> Result<bool, ReadError> {
-        let claim = record.claim(log.name().id);
+        let claim = record.claim(log.lineage());
         let may = match history.judge(&claim) {
             Judgement::By(judge) => judge.has_role(Role::Issue),
             Judgement::Early | Judgement::Nothing(_) => false,

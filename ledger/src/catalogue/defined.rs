@@ -10,7 +10,6 @@ use parking_lot::Mutex;
 use crate::codec::Text;
 use crate::id::{DepartmentCode, MatterCode, TypeCode};
 use crate::log::{Log, MatterVersions, ReadError, TypeVersions};
-use crate::names::LogId;
 use crate::record::{
     DefinitionRef, Entry, FieldData, FieldDefinition, MatterDefined, MatterRef, RecordHash,
     Requirement, SubMatter, TypeDefined,
@@ -233,7 +232,7 @@ impl Catalogue {
         (seq, hash): (u64, RecordHash),
         version: usize,
     ) -> Result<Defined<T>, ReadError> {
-        let id = log.name().id;
+        let id = log.lineage().at(seq).id;
         let named = DefinitionRef { log: id, seq, hash };
         let definition = self.definition_at(log, seq, hash)?;
         Ok(Defined {
@@ -247,7 +246,7 @@ impl Catalogue {
     /// The log of the one member that may define a type, and the versions of the type there.
     pub fn type_versions(&self, code: &TypeCode) -> Option<(Arc<Log>, Arc<TypeVersions>)> {
         let definer = self.members.definer(code)?;
-        let log = self.log(&LogId::first(definer))?;
+        let log = self.log_of(&definer)?;
         let versions = Arc::clone(log.definitions().types().get(code)?);
         Some((log, versions))
     }
@@ -277,7 +276,7 @@ impl Catalogue {
         let (log, held) = self.type_versions(code)?;
         let latest = held.listings().last()?;
         let named = DefinitionRef {
-            log: log.name().id,
+            log: log.lineage().at(latest.seq).id,
             seq: latest.seq,
             hash: latest.hash,
         };
@@ -307,7 +306,7 @@ impl Catalogue {
         department: &DepartmentCode,
         code: &MatterCode,
     ) -> Option<(Arc<Log>, Arc<MatterVersions>)> {
-        let log = self.log(&LogId::first(*department))?;
+        let log = self.log_of(department)?;
         let versions = Arc::clone(log.definitions().matters().get(code)?);
         Some((log, versions))
     }

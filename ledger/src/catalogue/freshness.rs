@@ -163,37 +163,31 @@ impl Catalogue {
     /// [`Stale`].
     pub fn freshness(&self, id: &LogId, now_ms: u64) -> Result<u64, Stale> {
         if *id == self.own {
-            return match self.is_own_log_whole() {
+            let present = self.members.present_log(&id.department);
+            return match self.is_own_log_whole() && present == *id {
                 true => Ok(0),
                 false => Err(Stale::Unconfirmed),
             };
         }
         let held = self.log(id);
-        let checkpoint = held.as_ref().and_then(|log| log.checkpoint());
-        let (size, time_ms) =
-            checkpoint.map_or((0, 0), |checkpoint| (checkpoint.size, checkpoint.time_ms));
+        let held = held.map(|log| (log.size(), log.last_ms().unwrap_or(0)));
+        let (size, time_ms) = held.unwrap_or((0, 0));
         let log = *id;
-        // Where the members ended a log, nothing newer can come that counts, and nobody need confirm it.
         let history = self.members.history();
-        let trail = history.trail(&id.department);
-        if let Some(end) = trail.and_then(|trail| trail.generation_end(id.generation)) {
-            let root = held.filter(|_| size >= end.size);
-            let root = root.and_then(|log| log.root_at(end.size));
-            return match root {
-                Some(root) if root == end.root => Ok(0),
-                Some(_) => Err(Stale::Silent {
-                    log,
-                    size,
-                    time_ms,
-                    for_ms: None,
-                }),
-                None => Err(Stale::Behind {
-                    log,
-                    size,
-                    time_ms,
-                    newest: end.size,
-                }),
-            };
+        let present = history.present_log(&id.department);
+        // What it begins with is known to all, whoever has shown a checkpoint.
+        let kept = history.beginning(present).map_or(0, |ended| ended.size);
+        if *id != present || size < kept {
+            return Err(Stale::Behind {
+                log,
+                size,
+                time_ms,
+                newest: kept,
+            });
+        }
+        // Nobody writes on behind what was kept of a member that was removed, and nobody need confirm it.
+        if history.state().member(&id.department).is_none() {
+            return Ok(0);
         }
         let news = self.news.read();
         let (lacking, confirmed_ms) = match news.get(id) {

@@ -10,6 +10,7 @@ mod defined;
 mod ending;
 mod evidence;
 mod freshness;
+mod kept;
 mod rules;
 mod sharing;
 mod standard;
@@ -23,6 +24,7 @@ pub use authority::{
 pub use chain::{Chain, Life, MAX_CHAIN, Successor};
 pub use defined::{Defined, DefinedPage};
 pub use freshness::{FreshnessLimits, Stale};
+pub use kept::Filling;
 pub use rules::{Batch, NotAllowed, NotReplaceable};
 pub use sharing::{Access, Denial};
 pub use standard::{Departure, Fault, Proposed, Standard};
@@ -63,6 +65,16 @@ pub struct Catalogue {
     reopening: Mutex<()>,
     /// Locked while a newcomer's log is opened.
     beginning: Mutex<()>,
+}
+
+/// A log that a department writes by now.
+pub struct Begun {
+    /// Which.
+    pub log: LogId,
+    /// What opening it found and did.
+    pub opening: Opening,
+    /// What brings over what is kept of the generation before, if that was open here.
+    pub filling: Option<Filling>,
 }
 
 /// What happened while the logs were opened.
@@ -109,7 +121,7 @@ impl CertificateState {
 }
 
 impl Catalogue {
-    /// Opens the logs of all departments that belong or once did, several at a time, each as [`Log::open`] does. Another
+    /// Opens the present logs of all departments that belong or once did, several at a time, each as [`Log::open`] does. Another
     /// department's log that can't be opened is set aside, so that one damaged copy keeps nobody from asking about the others.
     ///
     /// # Errors
@@ -125,7 +137,7 @@ impl Catalogue {
             .departments()
             .map(|department| LogName {
                 network,
-                id: LogId::first(department.code),
+                id: history.present_log(&department.code),
             })
             .collect();
         log::begin(&place, &names)?;
@@ -138,9 +150,11 @@ impl Catalogue {
                     }
                     opened => opened,
                 };
-                opened.map(|(log, opening)| (name.id, Arc::new(log), opening))
+                let (log, opening) = opened?;
+                kept::fill_from_disk(&place, &log, &members);
+                Ok((name.id, Arc::new(log), opening))
             })
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<_, OpenError>>()?;
         log::end(&place, &names)?;
         let mut logs = BTreeMap::new();
         let mut openings = Vec::new();
@@ -151,9 +165,10 @@ impl Catalogue {
             bad_evidence.extend(unproved.map(|error| (format!("{id}.broken"), error)));
             openings.push((id, opening));
         }
+        let own = members.present_log(&own);
         let catalogue = Catalogue {
             members,
-            own: LogId::first(own),
+            own,
             place,
             logs: RwLock::new(logs),
             news: RwLock::default(),
@@ -203,6 +218,12 @@ impl Catalogue {
             opened => opened?,
         };
         let mut logs = self.logs.write();
+        // It may go on in another generation by now.
+        if !logs.contains_key(id) {
+            drop(logs);
+            log.close("its generation has ended");
+            return Ok(Opening::default());
+        }
         // Evidence may have come meanwhile.
         if let Some(stopped) = open.stopped() {
             log.stop(stopped);
@@ -219,26 +240,42 @@ impl Catalogue {
         Ok(opening)
     }
 
-    /// Opens the log of a department that has been admitted, making its files: whoever asks sees it once this is done. `None`
-    /// if it is open already. Waits for the disk, and nobody who reads waits for it.
+    /// Opens the log that a department writes by now, making its files, since the department was admitted or its log ended and
+    /// goes on in the next generation: whoever asks sees it once this is done, in place of the one before. `None` if it is open
+    /// already, or the own one, which takes another run. Waits for the disk, and nobody who reads waits for it. What is kept of
+    /// the one before comes after that.
     ///
     /// # Errors
     /// [`OpenError`] of a medium that is of no use at all.
-    pub fn begin(&self, id: &LogId) -> Result<Option<Opening>, OpenError> {
+    pub fn begin(&self, department: &DepartmentCode) -> Result<Option<Begun>, OpenError> {
         let _one_at_a_time = self.beginning.lock();
-        if self.log(id).is_some() {
+        let id = self.members.present_log(department);
+        if self.log(&id).is_some() || *department == self.own.department {
             return Ok(None);
         }
         let name = LogName {
             network: self.members.network(),
-            id: *id,
+            id,
         };
         let (log, opening) = match Log::open(&self.place, name, &self.members) {
             Err(error) => Log::open_after_failure(&self.place, name, &self.members, &error)?,
             opened => opened?,
         };
-        self.logs.write().insert(*id, Arc::new(log));
-        Ok(Some(opening))
+        let log = Arc::new(log);
+        let before = self.log_of(department);
+        let mut logs = self.logs.write();
+        if let Some(before) = &before {
+            logs.remove(&before.name().id);
+            self.settled.write().remove(&before.name().id);
+        }
+        logs.insert(id, Arc::clone(&log));
+        drop(logs);
+        let members = self.members.clone();
+        Ok(Some(Begun {
+            log: id,
+            opening,
+            filling: before.map(|before| Filling::new(log, before, members)),
+        }))
     }
 
     /// Gives up merging parts of the logs' indexes, which whoever stops would have to wait for. Nothing is merged any more.
@@ -291,6 +328,17 @@ impl Catalogue {
     /// One log.
     pub fn log(&self, id: &LogId) -> Option<Arc<Log>> {
         self.logs.read().get(id).map(Arc::clone)
+    }
+
+    /// The log that a department writes, or last wrote, as it is open now.
+    pub fn log_of(&self, department: &DepartmentCode) -> Option<Arc<Log>> {
+        let of = |generation| LogId {
+            department: *department,
+            generation,
+        };
+        let logs = self.logs.read();
+        let last = logs.range(of(0)..=of(u32::MAX)).next_back();
+        last.map(|(_, log)| Arc::clone(log))
     }
 
     /// All logs as they are open now, by name.
@@ -423,10 +471,8 @@ impl Catalogue {
     pub fn known_of(&self, id: &CertificateId) -> Vec<(LogId, u64, u64)> {
         self.logs_of(id)
             .map(|log| {
-                let checkpoint = log.checkpoint();
-                let (size, time) =
-                    checkpoint.map_or((0, 0), |checkpoint| (checkpoint.size, checkpoint.time_ms));
-                (log.name().id, size, time)
+                let (size, last_ms) = log.newest();
+                (log.name().id, size, last_ms.unwrap_or(0))
             })
             .collect()
     }
@@ -500,10 +546,10 @@ impl Catalogue {
         from: u64,
         limit: usize,
     ) -> Result<Found, ReadError> {
-        let id = LogId::first(*department);
-        let Some(log) = self.log(&id) else {
+        let Some(log) = self.log_of(department) else {
             return Ok(Found::default());
         };
+        let id = log.name().id;
         let (records, next) = log.certificates(from, limit)?;
         let next = next.map(|seq| Cursor { log: Some(id), seq });
         Ok(Found {

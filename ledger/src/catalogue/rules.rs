@@ -8,7 +8,6 @@ use crate::crypto::hash::Hash;
 use crate::genesis::Role;
 use crate::id::{CertificateId, DepartmentCode, IssuerCode, TypeCode};
 use crate::log::{Definitions, Log, NoEffect, Position, ReadError, status_key};
-use crate::names::LogId;
 use crate::record::{
     Basis, CaseTag, CertificateIssued, Decision, DefinitionRef, Entry, GrantMade, GrantWithdrawn,
     Grantee, ImpossibleTransition, Misfit, RecordHash, RetrievalDecided, RetrievalHash,
@@ -621,7 +620,7 @@ impl<'c> Batch<'c> {
         if !self.issued.contains(id) && held.is_none() {
             let elsewhere = self.catalogue.certificate(id)?;
             return Err(match elsewhere {
-                Some(state) if state.log != LogId::first(self.department) => {
+                Some(state) if state.log.department != self.department => {
                     NotAllowed::OtherDepartment {
                         id: id.clone(),
                         department: state.log.department,

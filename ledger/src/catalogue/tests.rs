@@ -3,6 +3,7 @@
 mod bundles;
 mod definitions;
 mod divisions;
+mod generations;
 mod governed;
 mod later_versions;
 

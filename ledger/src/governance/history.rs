@@ -10,12 +10,12 @@ use std::sync::Arc;
 use crate::crypto::keys::{CatalogueCommitment, PublicKey};
 use crate::genesis::{Genesis, Policy, Role};
 use crate::id::{DepartmentCode, TypeCode};
-use crate::names::{LogId, NetworkId};
+use crate::names::{Lineage, LogId, LogName, NetworkId};
 
 use super::block::FinalBlock;
 use super::chain::BlockId;
 use super::fault::BlockError;
-use super::member::{Member, Standing, Trail};
+use super::member::{GenerationEnded, Member, Standing, Trail};
 use super::state::State;
 
 /// Versions of one thing, each from a height on.
@@ -267,11 +267,12 @@ impl History {
     }
 
     /// Where the first later decision begins to judge a log, if that is below a size: from there on some of its records may count
-    /// for nothing.
+    /// for nothing. Also of what it goes on with of earlier generations.
     pub fn marked_below(&self, log: LogId, size: u64) -> Option<u64> {
-        let markers = &self.trail(&log.department)?.markers;
-        let of_log = markers.iter().filter(|marker| marker.position.log == log);
-        let first = of_log.map(|marker| marker.position.size).min()?;
+        let trail = self.trail(&log.department)?;
+        let positions = trail.markers.iter().map(|marker| marker.position);
+        let of_log = positions.filter(|it| it.log.generation <= log.generation && trail.keeps(it));
+        let first = of_log.map(|position| position.size).min()?;
         (first < size).then_some(first)
     }
 
@@ -303,6 +304,37 @@ impl History {
     /// What a department's records are judged by besides what it was.
     pub fn trail(&self, code: &DepartmentCode) -> Option<&Trail> {
         self.state.trail(code)
+    }
+
+    /// A log, with the sizes at which the generations before it ended, as far as they are known here.
+    pub fn lineage(&self, log: LogId) -> Lineage {
+        let network = self.chain();
+        self.lineage_of(LogName { network, id: log })
+    }
+
+    /// The same of a log by its name.
+    pub(crate) fn lineage_of(&self, name: LogName) -> Lineage {
+        let trail = self.trail(&name.id.department);
+        let ended = trail.into_iter().flat_map(|trail| &trail.generations);
+        Lineage::new(name, ended.map(|end| end.size))
+    }
+
+    /// What a log begins with: where the generation before it ended. `None` if it begins with nothing, as a first generation
+    /// does, or isn't known here.
+    pub fn beginning(&self, log: LogId) -> Option<&GenerationEnded> {
+        let before = log.generation.checked_sub(1)?;
+        let ended = self.trail(&log.department)?.generation_end(before)?;
+        (ended.size > 0).then_some(ended)
+    }
+
+    /// The log that a department writes, or last wrote: of one that was removed, what is left of its log.
+    pub fn present_log(&self, code: &DepartmentCode) -> LogId {
+        let trail = self.trail(code);
+        let ended = trail.map_or(0, |trail| trail.generations.len());
+        LogId {
+            department: *code,
+            generation: u32::try_from(ended).unwrap_or(u32::MAX),
+        }
     }
 
     /// Who changes the statuses of a department's certificates: itself while it belongs, else the successor that its removal

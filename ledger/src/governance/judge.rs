@@ -163,7 +163,8 @@ impl History {
         let epoch_ends = epoch_ends.map(|end| end.position);
         let markers = trail.markers.iter().map(|marker| marker.position);
         let settled = epoch_ends.chain(markers);
-        let settled = settled.filter(|position| position.log == log);
+        // An end beyond where the generation did is one of records that were cut off.
+        let settled = settled.filter(|position| position.log == log && trail.keeps(position));
         let settled = settled.map(|position| (position.size, position.root));
         let generation_end = generation_end.map(|end| (end.size, end.root));
         let mut leads_to: Vec<(u64, Hash)> = settled

@@ -242,6 +242,12 @@ impl Trail {
         self.generations.get(usize::try_from(generation).ok()?)
     }
 
+    /// Whether a position is one of the log as it is by now: what its generation held beyond where that ended was cut off.
+    pub fn keeps(&self, position: &Position) -> bool {
+        let end = self.generation_end(position.log.generation);
+        end.is_none_or(|end| position.size <= end.size)
+    }
+
     /// Records that the log's present generation began with.
     pub(super) fn kept(&self) -> u64 {
         self.generations.last().map_or(0, |end| end.size)

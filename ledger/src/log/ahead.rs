@@ -13,6 +13,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::append::Appender;
+use super::kept::VerifiedKept;
 use super::page::VerifiedPage;
 use super::reading::Log;
 use super::segment::file_name;
@@ -156,5 +157,15 @@ impl Log {
             true => self.open_ahead(&appender, new),
             false => Ok(()),
         }
+    }
+
+    /// The same for a page of what the log begins with.
+    ///
+    /// # Errors
+    /// As for [`Log::open_for`].
+    pub fn open_for_kept(&self, page: &VerifiedKept) -> io::Result<()> {
+        let appender = self.appender.lock();
+        let new = page.end().saturating_sub(appender.tip.size);
+        self.open_ahead(&appender, new)
     }
 }

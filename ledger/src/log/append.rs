@@ -18,14 +18,14 @@ use crate::id::{CertificateId, TypeCode};
 use crate::merkle::CompactRange;
 use crate::record::Entry;
 
-use super::VerifiedCheckpoint;
 use super::definitions::PendingDefinitions;
-use super::head::{Head, HeadFile, Progress};
+use super::head::{Head, HeadFile, KeptHead, Progress};
 use super::link::{Link, Tip};
 use super::page::Grown;
-use super::reading::{Log, MAX_COUNTED, Unread};
+use super::reading::{Kept, Log, MAX_COUNTED, Unread, View};
 use super::redo::{Change, Redo, Unsynced};
 use super::segment::Segment;
+use super::{Checkpoint, VerifiedCheckpoint};
 use crate::header::HEADER_LEN;
 use crate::index::Filing;
 use crate::names::LogId;
@@ -329,6 +329,7 @@ impl Appender {
                     accepted,
                     progress: Some(progress),
                     restoring,
+                    kept: None,
                 },
             )
         })
@@ -399,12 +400,71 @@ impl Appender {
         Ok(())
     }
 
+    /// Says durably that all the records that the generation begins with are here, which is all that is written, then shows
+    /// them to readers. `signed` is a checkpoint of the generation before over just these.
+    pub(super) fn begin(
+        &mut self,
+        log: &Log,
+        signed: Option<VerifiedCheckpoint>,
+    ) -> Result<(), AppendError> {
+        self.step(log, |appender| {
+            let accepted = appender.floor.as_ref().map(|floor| floor.signed().clone());
+            let head = Head {
+                restoring: accepted.is_some(),
+                accepted,
+                progress: None,
+                kept: Some(KeptHead {
+                    size: appender.tip.size,
+                    signed: signed.as_ref().map(|signed| signed.signed().clone()),
+                }),
+            };
+            appender.write_head(log, &head)
+        })?;
+        // After a loss, readers see nothing before all that was accepted is back.
+        if self.floor.is_some() {
+            return Ok(());
+        }
+        let (tip, root) = (self.tip, self.range.root());
+        self.step(log, |appender| {
+            appender.publish_kept(log, (&tip, root), signed)
+        })
+    }
+
+    /// Shows readers what the generation begins with: all that is written, up to this end.
+    pub(super) fn publish_kept(
+        &mut self,
+        log: &Log,
+        (tip, root): (&Tip, Hash),
+        signed: Option<VerifiedCheckpoint>,
+    ) -> io::Result<()> {
+        let covered = Checkpoint {
+            log: log.name.id,
+            size: tip.size,
+            root,
+            head: tip.head,
+            status_root: log.statuses.lock().map().root()?,
+            time_ms: tip.time_ms,
+            height: tip.height,
+            key_epoch: tip.key_epoch,
+        };
+        self.show(log, tip.size, |view| {
+            view.kept = Some(Kept { covered, signed });
+        });
+        Ok(())
+    }
+
     pub(super) fn publish(&mut self, log: &Log, checkpoint: VerifiedCheckpoint) {
         self.floor = Some(checkpoint.clone());
+        log.floor.store(checkpoint.size, Ordering::Release);
+        let size = checkpoint.size;
+        self.show(log, size, |view| view.checkpoint = Some(checkpoint));
+    }
+
+    fn show(&mut self, log: &Log, size: u64, by: impl FnOnce(&mut View)) {
         let pending = std::mem::take(&mut self.pending);
         // Both at once for whoever holds either: a proof never runs ahead of its checkpoint.
         let mut statuses = log.statuses.lock();
-        statuses.map().commit(checkpoint.size);
+        statuses.map().commit(size);
         let mut view = log.view.write();
         for (code, count) in pending.issued {
             *view.issued.entry(code).or_default() += count;
@@ -413,8 +473,7 @@ impl Appender {
             view.definitions = definitions;
         }
         view.unread = view.unread.or(pending.unread);
-        log.floor.store(checkpoint.size, Ordering::Release);
-        view.checkpoint = Some(checkpoint);
+        by(&mut view);
     }
 }
 
@@ -423,6 +482,7 @@ fn head_over(checkpoint: &VerifiedCheckpoint) -> Head {
         accepted: Some(checkpoint.signed().clone()),
         progress: None,
         restoring: false,
+        kept: None,
     }
 }
 

@@ -161,6 +161,15 @@ impl SignedCheckpoint {
             return Err(CheckpointError::Empty);
         }
         let history = members.history();
+        if let Some(kept) = history.beginning(log) {
+            if size < kept.size {
+                let why = Why::Generation;
+                return Err(CheckpointError::Nothing { department, why });
+            }
+            if size == kept.size && root != kept.root {
+                return Err(CheckpointError::OtherEnd { log, size });
+            }
+        }
         let judge = match history.judge(&self.checkpoint.claim()) {
             Judgement::By(judge) => judge,
             Judgement::Early => return Err(CheckpointError::Early { department, height }),

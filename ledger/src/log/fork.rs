@@ -10,7 +10,7 @@ use crate::record::{Frame, FrameError, MAX_RECORD, RecordError, SignedRecord};
 
 use super::{CheckpointError, SignedCheckpoint, VerifiedCheckpoint};
 use crate::header::{HEADER_LEN, HeaderError, Kind, check_header, header};
-use crate::names::{LogId, LogName};
+use crate::names::{Lineage, LogId, LogName};
 
 /// Most bytes of encoded evidence.
 pub const MAX_EVIDENCE: usize = 2 * (MAX_RECORD + 128) + 1024;
@@ -237,7 +237,7 @@ fn signed_by(
     }
     let record = SignedRecord::decode(name, &parsed)?;
     let (department, of) = (name.id.department, record.record());
-    let claim = of.claim(name.id);
+    let claim = of.claim(&Lineage::from(*name));
     // What a stolen key signs beyond where it ended is no second history of the department's.
     match members.history().judge(&claim) {
         Judgement::By(judge) => {

@@ -17,10 +17,11 @@ use crate::codec::{self, Bounded};
 use crate::crypto::hash::{Hash, Purpose, hash};
 
 use crate::disk::{Disk, DiskFile};
+use crate::governance::GenerationEnded;
 use crate::header::{HEADER_LEN, HeaderError, Kind, check_header, header};
 use crate::membership::Membership;
 use crate::merkle::{CompactRange, root_from};
-use crate::names::LogName;
+use crate::names::{Lineage, LogName};
 
 use super::redo::{Change, Target};
 use super::{CheckpointError, SignedCheckpoint, VerifiedCheckpoint};
@@ -37,6 +38,17 @@ pub(crate) struct Head {
     pub(crate) progress: Option<Progress>,
     /// The records under `accepted` are gone (set aside) and have not all come back yet.
     pub(crate) restoring: bool,
+    /// What the generation began with, once all of it is on disk; what that must lead to governance says.
+    pub(crate) kept: Option<KeptHead>,
+}
+
+/// What a generation began with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeptHead {
+    /// Records.
+    pub(crate) size: u64,
+    /// A checkpoint of the generation before over just these.
+    pub(crate) signed: Option<SignedCheckpoint>,
 }
 
 impl Head {
@@ -45,7 +57,7 @@ impl Head {
         match (&self.progress, &self.accepted) {
             (Some(progress), _) => progress.size,
             (None, Some(accepted)) if !self.restoring => accepted.checkpoint.size,
-            _ => 0,
+            _ => self.kept.as_ref().map_or(0, |kept| kept.size),
         }
     }
 
@@ -83,6 +95,10 @@ impl Progress {
 pub(crate) struct Vouched {
     pub(crate) accepted: Option<VerifiedCheckpoint>,
     pub(crate) head: Head,
+    /// The log's generations, and what the present one begins with.
+    pub(crate) lineage: (Lineage, Option<GenerationEnded>),
+    /// A checkpoint of the generation before over just that.
+    pub(crate) kept: Option<VerifiedCheckpoint>,
 }
 
 impl Head {
@@ -101,7 +117,18 @@ impl Head {
         let verified = |signed| own(signed, log, members);
         let target = self.progress.as_ref().map(|progress| &progress.target);
         target.map(verified).transpose()?;
+        let history = members.history();
+        let beginning = history.beginning(log.id).copied();
+        let kept = self.kept.as_ref().and_then(|kept| kept.signed.clone());
+        let kept = kept.filter(|signed| {
+            let of = &signed.checkpoint;
+            let ends = |ended: GenerationEnded| (ended.size, ended.root) == (of.size, of.root);
+            of.log.department == log.id.department && beginning.is_some_and(ends)
+        });
         Ok(Vouched {
+            lineage: (history.lineage_of(*log), beginning),
+            // Without it nothing is missing but proofs.
+            kept: kept.and_then(|signed| signed.verify_kept(members).ok()),
             accepted: self.accepted.as_ref().map(verified).transpose()?,
             head: self,
         })

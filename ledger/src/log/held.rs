@@ -75,7 +75,7 @@ impl Log {
             let Frame {
                 record, signature, ..
             } = frame.map_err(|_| self.damaged(seq))?;
-            let leaf = leaf_hash(&record_hash(&self.name, record), signature);
+            let leaf = leaf_hash(&record_hash(&self.lineage.at(seq), record), signature);
             range.push(leaf, &mut |_, _, node| nodes.push(node));
         }
         let end = range.size();

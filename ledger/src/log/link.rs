@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::crypto::hash::Hash;
 use crate::crypto::keys::{PublicKey, SIGNATURE_LEN, Signature};
 use crate::governance::Why;
-use crate::names::LogName;
+use crate::names::{Lineage, LogName};
 use crate::record::{Frame, Record, RecordError, RecordHash, leaf_hash, record_hash};
 
 /// A rule of the log that its own department broke under its own signature.
@@ -202,11 +202,14 @@ pub(crate) fn link(log: &LogName, frame: &Frame<'_>, seq: u64) -> Result<Link, B
 /// Reads consecutive frames as the records from a position on: one by one as they are asked for, or all of them by several
 /// threads where that is worth it.
 pub(crate) fn links<'f>(
-    log: &'f LogName,
+    log: &'f Lineage,
     frames: &'f [Frame<'f>],
     from: u64,
 ) -> Box<dyn Iterator<Item = Result<Link, BrokenRule>> + 'f> {
-    let read = move |(at, frame): (usize, &Frame<'_>)| link(log, frame, from + at as u64);
+    let read = move |(at, frame): (usize, &Frame<'_>)| {
+        let seq = from + at as u64;
+        link(&log.at(seq), frame, seq)
+    };
     // Waking other threads takes longer than a few records do. On one of rayon's own threads (several logs are opened at once)
     // the others have work of their own, and to wait for a part would be to take up another log on the same stack, and in
     // the midst of that another.

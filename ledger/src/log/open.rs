@@ -310,6 +310,7 @@ impl Log {
             accepted: accepted.map(|checkpoint| checkpoint.signed().clone()),
             progress: None,
             restoring: true,
+            kept: None,
         })?;
         let log = Log::empty(place, name, dir, head_file, vouched)?;
         Ok((log, aside))
@@ -377,6 +378,7 @@ impl Log {
             floor: vouched.accepted.clone(),
         };
         let view = View {
+            kept: None,
             checkpoint: None,
             segments: Vec::new(),
             definitions: Arc::default(),
@@ -386,8 +388,13 @@ impl Log {
         };
         let ahead = Arc::new(Ahead::new(Arc::clone(&place.disk)));
         let broken = place.broken_path(&name);
+        let (lineage, beginning) = &vouched.lineage;
+        let known = vouched.accepted.as_ref().map_or(0, |it| it.size);
+        let kept = beginning.map_or(0, |ended| ended.size);
         Ok(Log {
             name,
+            lineage: lineage.clone(),
+            beginning: *beginning,
             disk: Arc::clone(&ahead) as Arc<dyn Disk>,
             ahead,
             dir,
@@ -403,12 +410,7 @@ impl Log {
             appender: Mutex::new(appender),
             held: AtomicU64::new(0),
             tip: RwLock::new((0, CompactRange::<Blake3Tree>::empty().root())),
-            floor: AtomicU64::new(
-                vouched
-                    .accepted
-                    .as_ref()
-                    .map_or(0, |accepted| accepted.size),
-            ),
+            floor: AtomicU64::new(known.max(kept)),
             refused: OnceLock::new(),
             snapshots: Mutex::default(),
             merges_no_more: AtomicBool::new(false),

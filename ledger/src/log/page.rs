@@ -17,7 +17,7 @@ use crate::record::{FrameError, Frames, leaf_hash, record_hash};
 
 use super::link::{BrokenRule, Link, Tip, follows, links};
 use super::{CheckpointError, SignedCheckpoint, VerifiedCheckpoint};
-use crate::names::LogName;
+use crate::names::{Lineage, LogId};
 
 /// Most bytes of frames in a page: 1 MiB.
 pub const MAX_PAGE: usize = 1 << 20;
@@ -63,6 +63,9 @@ pub enum PageError {
         /// Size of the checkpoint.
         size: u64,
     },
+    /// No generation before this one is known to have ended, or nothing was kept of it.
+    #[error("page: no earlier generation of log {0} is known to have ended")]
+    NothingKept(LogId),
     /// Ranges and records do not hash to the checkpoint's root.
     #[error("page: its records are not those under the checkpoint")]
     Root,
@@ -140,13 +143,7 @@ impl Page {
     /// # Errors
     /// [`PageError::Frame`].
     pub fn end(&self) -> Result<u64, PageError> {
-        let mut end = self.from;
-        for frame in Frames::new(&self.frames) {
-            frame?;
-            // Unchecked so far: a position near 2^64 must not go round to a small one.
-            end = end.saturating_add(1);
-        }
-        Ok(end)
+        end_of(self.from, &self.frames)
     }
 
     /// Checks the page against its checkpoint, and the checkpoint against the membership.
@@ -168,33 +165,89 @@ impl Page {
         members: &Membership,
     ) -> Result<VerifiedPage, PageError> {
         debug_assert_eq!(checkpoint.signed(), &self.checkpoint, "its own checkpoint");
-        let log = LogName {
-            network: members.network(),
-            id: checkpoint.log,
+        let history = members.history();
+        let bound = Bound {
+            lineage: history.lineage(checkpoint.log),
+            size: checkpoint.size,
+            root: checkpoint.root,
+            height: checkpoint.height,
         };
+        let place = (self.from, &*self.left, &*self.right);
+        let read = bound.read(&history, place, &self.frames)?;
+        Ok(VerifiedPage {
+            history,
+            checkpoint,
+            left: read.left,
+            right: self.right,
+            frames: self.frames,
+            links: read.links,
+            grown: read.grown,
+            broken: read.broken,
+        })
+    }
+}
+
+/// Position after the last of some frames that begin at a position.
+pub(super) fn end_of(from: u64, frames: &[u8]) -> Result<u64, PageError> {
+    let mut end = from;
+    for frame in Frames::new(frames) {
+        frame?;
+        // Unchecked so far: a position near 2^64 must not go round to a small one.
+        end = end.saturating_add(1);
+    }
+    Ok(end)
+}
+
+/// What consecutive records have to be under.
+pub(super) struct Bound {
+    pub(super) lineage: Lineage,
+    /// So many records.
+    pub(super) size: u64,
+    /// With this root.
+    pub(super) root: Hash,
+    /// Written by no later governance height than this one.
+    pub(super) height: u64,
+}
+
+/// Records whose every byte is under a bound.
+pub(super) struct ReadPage {
+    pub(super) left: CompactRange,
+    pub(super) links: Vec<Link>,
+    pub(super) grown: Grown,
+    pub(super) broken: Option<BrokenRule>,
+}
+
+impl Bound {
+    /// Reads frames from a position on, between the ranges of the tree before and after them.
+    pub(super) fn read(
+        &self,
+        history: &History,
+        (from, left, right): (u64, &[Hash], &[Hash]),
+        frames: &[u8],
+    ) -> Result<ReadPage, PageError> {
+        let left: CompactRange = CompactRange::from_parts(from, left.to_vec())?;
+        let frames = Frames::new(frames).collect::<Result<Vec<_>, _>>()?;
+        let (end, size) = (from.saturating_add(frames.len() as u64), self.size);
+        if end > size {
+            return Err(PageError::Beyond { end, size });
+        }
         let mut claims = Claims {
-            history: members.history(),
-            checkpoint: &checkpoint,
+            history,
+            bound: self,
             held: None,
         };
-        let left: CompactRange = CompactRange::from_parts(self.from, self.left.to_vec())?;
-        let frames = Frames::new(&self.frames).collect::<Result<Vec<_>, _>>()?;
-        let end = self.from.saturating_add(frames.len() as u64);
-        if end > checkpoint.size {
-            return Err(PageError::Beyond {
-                end,
-                size: checkpoint.size,
-            });
-        }
-        let read = links(&log, &frames, self.from);
+        let read = links(&self.lineage, &frames, from);
         let mut range = left.clone();
         let mut nodes = Vec::with_capacity(2 * frames.len());
         let mut links: Vec<Link> = Vec::with_capacity(frames.len());
         let mut broken = None;
-        for (frame, link) in frames.iter().zip(read) {
+        for ((frame, link), seq) in frames.iter().zip(read).zip(from..) {
             let leaf = match &link {
                 Ok(link) => link.leaf,
-                Err(_) => leaf_hash(&record_hash(&log, frame.record), frame.signature),
+                Err(_) => {
+                    let hash = record_hash(&self.lineage.at(seq), frame.record);
+                    leaf_hash(&hash, frame.signature)
+                }
             };
             range.push(leaf, &mut |_, _, node| nodes.push(node));
             if broken.is_some() {
@@ -212,15 +265,11 @@ impl Page {
                 Err(rule) => broken = Some(rule),
             }
         }
-        if root_from(&range, &self.right, checkpoint.size)? != checkpoint.root {
+        if root_from(&range, right, size)? != self.root {
             return Err(PageError::Root);
         }
-        Ok(VerifiedPage {
-            history: claims.history,
-            checkpoint,
+        Ok(ReadPage {
             left,
-            right: self.right,
-            frames: self.frames,
             links,
             grown: Grown { nodes, range },
             broken,
@@ -230,27 +279,28 @@ impl Page {
 
 /// Checks whether records could claim the key and governance height that they name.
 struct Claims<'p> {
-    history: Arc<History>,
-    checkpoint: &'p VerifiedCheckpoint,
-    /// Height and epoch of the record checked last: nearly always the next one's, too.
-    held: Option<(u64, u32)>,
+    history: &'p History,
+    bound: &'p Bound,
+    /// Generation, height and epoch of the record checked last: nearly always the next one's, too.
+    held: Option<(u32, u64, u32)>,
 }
 
 impl Claims<'_> {
-    /// What is known under the checkpoint's height is known at every peer that can accept it, so all of them find the same.
+    /// What is known under the bound's height is known at every peer that can accept it, so all of them find the same.
     fn check(&mut self, link: &Link) -> Result<(), BrokenRule> {
-        let claim = link.record.claim(self.checkpoint.log);
+        let claim = link.record.claim(&self.bound.lineage);
         let (seq, height) = (claim.seq, claim.height);
-        if self.held == Some((height, claim.epoch)) {
+        let same = Some((claim.log.generation, height, claim.epoch));
+        if self.held == same {
             return Ok(());
         }
-        if height > self.checkpoint.height {
-            let size = self.checkpoint.size;
+        if height > self.bound.height {
+            let size = self.bound.size;
             return Err(BrokenRule::CheckpointClaim { size });
         }
         let written = self.history.as_written(&claim);
         written.map_err(|why| BrokenRule::Claim { seq, why })?;
-        self.held = Some((height, claim.epoch));
+        self.held = same;
         Ok(())
     }
 }

@@ -48,6 +48,12 @@ impl Place {
         self.data.join("redo").join(log.id.to_string())
     }
 
+    /// Whether a log was ever opened here.
+    pub(crate) fn has_log(&self, log: &LogName) -> io::Result<bool> {
+        let heads = self.disk.list(&self.data.join("heads"))?;
+        Ok(heads.contains(&log.id.to_string()))
+    }
+
     /// The files of a log that a later version wrote, named from the data directory, each with its format.
     pub(crate) fn later_files(&self, log: &LogName) -> io::Result<Vec<(String, u32)>> {
         let dir = self.log_dir(log);

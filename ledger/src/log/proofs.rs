@@ -76,7 +76,7 @@ impl Log {
         let mut statuses = self.statuses.lock();
         let (checkpoint, unread) = {
             let view = self.view.read();
-            (view.checkpoint.clone(), view.unread)
+            (view.signed().cloned(), view.unread)
         };
         let checkpoint = checkpoint.ok_or(ReadError::Empty(log))?;
         if let Some(Unread { seq, .. }) = unread {

@@ -4,29 +4,43 @@
 
 use std::io;
 
-use super::Place;
 use super::head::HeadFile;
 use super::segment::{FrameReader, Offsets, file_name, firsts};
+use super::{Place, redo};
 use crate::disk::Disk;
 use crate::header::HEADER_LEN;
-use crate::names::LogName;
+use crate::names::{Lineage, LogName};
 use crate::record::{Record, RecordHash, record_hash};
+
+/// Brings what the redo journal of a log holds to its places, without opening the log; returns how many records its head vouches
+/// for.
+///
+/// # Errors
+/// Those of the medium.
+pub fn settle(place: &Place, name: LogName) -> io::Result<u64> {
+    redo::replay(place, &name)?;
+    let log = RawLog::find(place, name.into())?;
+    Ok(log.and_then(|log| log.vouched()).unwrap_or(0))
+}
 
 /// The records of a log on disk.
 pub(crate) struct RawLog<'p> {
     place: &'p Place,
     name: LogName,
+    lineage: Lineage,
     /// First positions of its segments, in order.
     firsts: Vec<u64>,
 }
 
 impl<'p> RawLog<'p> {
     /// A log in a data directory; `None` when it has no records there.
-    pub(crate) fn find(place: &'p Place, name: LogName) -> io::Result<Option<RawLog<'p>>> {
+    pub(crate) fn find(place: &'p Place, lineage: Lineage) -> io::Result<Option<RawLog<'p>>> {
+        let name = *lineage.name();
         let firsts = firsts(&*place.disk, &place.log_dir(&name))?;
         Ok((!firsts.is_empty()).then_some(RawLog {
             place,
             name,
+            lineage,
             firsts,
         }))
     }
@@ -91,7 +105,7 @@ impl<'p> RawLog<'p> {
         let Some(frame) = frames.next()? else {
             return Ok(None);
         };
-        let hash = record_hash(&self.name, frame.record);
+        let hash = record_hash(&self.lineage.at(seq), frame.record);
         let record = Record::decode(frame.record).ok();
         Ok(record
             .filter(|record| record.seq == seq)

@@ -24,9 +24,10 @@ use super::segment::Segment;
 use super::snapshot::Snapshots;
 use super::statuses::{StatusEntry, Statuses};
 use super::tree_file::TreeFile;
-use super::{ForkEvidence, VerifiedCheckpoint};
+use super::{Checkpoint, ForkEvidence, VerifiedCheckpoint};
 use crate::disk::Disk;
-use crate::names::LogName;
+use crate::governance::GenerationEnded;
+use crate::names::{Lineage, LogName};
 
 /// Why a log could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -119,6 +120,8 @@ const ALIKE: usize = 4;
 
 /// What readers see.
 pub(super) struct View {
+    /// What the generation began with, once all of it is here.
+    pub(super) kept: Option<Kept>,
     pub(super) checkpoint: Option<VerifiedCheckpoint>,
     pub(super) segments: Vec<Arc<Segment>>,
     pub(super) definitions: Arc<Definitions>,
@@ -129,15 +132,40 @@ pub(super) struct View {
 
 impl View {
     pub(super) fn size(&self) -> u64 {
-        self.checkpoint
-            .as_ref()
-            .map_or(0, |checkpoint| checkpoint.size)
+        self.covered().map_or(0, |covered| covered.size)
     }
+
+    fn last_ms(&self) -> Option<u64> {
+        self.covered().map(|covered| covered.time_ms)
+    }
+
+    fn covered(&self) -> Option<&Checkpoint> {
+        let kept = || self.kept.as_ref().map(|kept| &kept.covered);
+        self.checkpoint.as_deref().or_else(kept)
+    }
+
+    /// The checkpoint by which others can be shown what readers see.
+    pub(super) fn signed(&self) -> Option<&VerifiedCheckpoint> {
+        let kept = || self.kept.as_ref().and_then(|kept| kept.signed.as_ref());
+        self.checkpoint.as_ref().or_else(kept)
+    }
+}
+
+/// Records that are here of those that a generation began with: all of them.
+#[derive(Clone)]
+pub(super) struct Kept {
+    /// What a checkpoint over just these would say.
+    pub(super) covered: Checkpoint,
+    /// One over just these that was signed in the generation before, where one is at hand.
+    pub(super) signed: Option<VerifiedCheckpoint>,
 }
 
 /// A log on disk. Many may read; one at a time appends.
 pub struct Log {
     pub(super) name: LogName,
+    pub(super) lineage: Lineage,
+    /// What it begins with.
+    pub(super) beginning: Option<GenerationEnded>,
     pub(super) disk: Arc<dyn Disk>,
     /// The same, to open files of it before an append.
     pub(super) ahead: Arc<Ahead>,
@@ -182,7 +210,12 @@ impl Log {
         &self.name
     }
 
-    /// Records under the accepted checkpoint.
+    /// Which, and of which generation each of its records is.
+    pub fn lineage(&self) -> &Lineage {
+        &self.lineage
+    }
+
+    /// Records under the accepted checkpoint; before the first of a generation, those that this began with.
     pub fn size(&self) -> u64 {
         self.view.read().size()
     }
@@ -198,12 +231,27 @@ impl Log {
         self.view.read().checkpoint.clone()
     }
 
-    /// Time of the last record under the accepted checkpoint, ms since 1970 UTC.
+    /// What the accepted checkpoint says; before the first of a generation, what one would over what this began with, which
+    /// nobody need have signed.
+    pub fn covered(&self) -> Option<Checkpoint> {
+        self.view.read().covered().cloned()
+    }
+
+    /// The accepted checkpoint; before the first of a generation, one of the generation before over just what this began with,
+    /// if one is held.
+    pub fn provable(&self) -> Option<VerifiedCheckpoint> {
+        self.view.read().signed().cloned()
+    }
+
+    /// Time of the last of the records that [`Log::size`] counts, ms since 1970 UTC.
     pub fn last_ms(&self) -> Option<u64> {
+        self.view.read().last_ms()
+    }
+
+    /// Records that readers see, and the time of the last, of one moment.
+    pub(crate) fn newest(&self) -> (u64, Option<u64>) {
         let view = self.view.read();
-        view.checkpoint
-            .as_ref()
-            .map(|checkpoint| checkpoint.time_ms)
+        (view.size(), view.last_ms())
     }
 
     /// Records verified and on disk; more than [`Log::size`] on the way to a later checkpoint.
@@ -211,12 +259,17 @@ impl Log {
         self.held.load(Ordering::Acquire)
     }
 
-    /// Records under a checkpoint accepted before that are not here: after a loss or damage they have to come back from
-    /// other members before anything is appended.
+    /// Records under a checkpoint accepted before, or that its generation began with, that are not here: they have to come
+    /// from other members before anything is appended.
     pub fn missing(&self) -> u64 {
         self.floor
             .load(Ordering::Acquire)
             .saturating_sub(self.size())
+    }
+
+    /// Whether its department signed anything in its generation, here or lost since.
+    pub fn is_begun(&self) -> bool {
+        self.appender.lock().floor.is_some()
     }
 
     /// Why the log stopped, if it did.
@@ -320,8 +373,8 @@ impl Log {
         };
         let bytes = segment.read_frames(start, end).map_err(|_| damaged())?;
         let (frame, _) = Frame::read(&bytes).map_err(|_| damaged())?;
-        let record =
-            SignedRecord::decode(&self.name, &frame).map_err(|_: RecordError| damaged())?;
+        let record = SignedRecord::decode(&self.lineage.at(seq), &frame)
+            .map_err(|_: RecordError| damaged())?;
         match record.record().seq == seq && self.is_leaf(seq, record.leaf())? {
             true => Ok(record),
             false => Err(damaged()),
@@ -514,6 +567,22 @@ impl Log {
                 frames => Ok(Some(frames)),
             },
         }
+    }
+
+    /// The same of records before a position.
+    pub(super) fn frames_before(
+        &self,
+        from: u64,
+        until: u64,
+        max_bytes: usize,
+    ) -> Result<Option<(Vec<u8>, u64)>, ReadError> {
+        let segment = segment_of(&self.view.read().segments, from);
+        let Some(segment) = segment.filter(|_| from < until) else {
+            return Ok(None);
+        };
+        let (frames, count) = self.frames_for_page(&segment, from, until, max_bytes)?;
+        self.check_unread(from, &frames)?;
+        Ok(Some((frames, count)))
     }
 
     /// What was read of a record is not what is covered.

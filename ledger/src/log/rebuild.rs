@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::MutexGuard;
 
+use crate::crypto::hash::Hash;
 use crate::disk::Disk;
 use crate::header::{HEADER_LEN, HeaderError};
 use crate::index::Filing;
@@ -15,7 +16,7 @@ use super::append::Appender;
 use super::checkpoint::Agreement;
 use super::head::Vouched;
 use super::index_files::index_files;
-use super::link::BrokenRule;
+use super::link::{BrokenRule, Tip};
 use super::open::Opening;
 use super::reading::Log;
 use super::scan::{Batch, Begun, Damaged, Ended, Files, Resume, Scanned, Start, Visitor, scan};
@@ -46,7 +47,8 @@ pub(super) fn rebuild(
     let files = Files {
         disk: &*log.disk,
         dir: &log.dir,
-        log: &log.name,
+        log: &log.lineage,
+        beginning: log.beginning.as_ref(),
         segment_records: log.segment_records,
     };
     if start.is_none() {
@@ -153,6 +155,18 @@ impl Visitor for Rebuild<'_> {
             Some(_) => Ok(None),
             None => self.log.statuses.lock().map().root().map(Some),
         }
+    }
+
+    fn kept(&mut self, found: (&Tip, Hash), agrees: bool) -> Result<(), Halt> {
+        if !agrees {
+            return Err(Damage::Root { size: found.0.size }.into());
+        }
+        // Where a checkpoint was accepted, what came after is seen with it, or not before all of that is back.
+        if self.vouched.accepted.is_none() {
+            let signed = self.vouched.kept.clone();
+            self.appender.publish_kept(self.log, found, signed)?;
+        }
+        Ok(())
     }
 
     fn accepted(&mut self, size: u64, found: &Agreement) -> Result<(), Halt> {

@@ -157,6 +157,12 @@ impl Log {
         if let Some(rule) = &page.broken {
             return Err(ApplyError::Broken(rule.clone()));
         }
+        // What the generation begins with comes under the root that was decided, and under no checkpoint: nobody's word on less of
+        // it could be checked.
+        if let Some(kept) = self.beginning.filter(|ended| held < ended.size) {
+            let from = kept.size;
+            return Err(ApplyError::Gap { from, held });
+        }
         let known = ((held - from) as usize).min(page.links.len());
         let new = &page.links[known..];
         if let Some(first) = new.first() {
@@ -197,9 +203,15 @@ impl Log {
             return Err(ApplyError::Diverged { below: from });
         }
         for (link, seq) in page.links.iter().zip(from..held) {
-            if !self.is_leaf(seq, link.leaf)? {
-                return Err(ApplyError::Forked(Box::new(self.evidence(page, seq)?)));
+            if self.is_leaf(seq, link.leaf)? {
+                continue;
             }
+            // What the generation begins with was decided: a checkpoint over other records is no second history.
+            if let Some(kept) = self.beginning.filter(|ended| seq < ended.size) {
+                let size = kept.size;
+                return Err(ApplyError::Broken(BrokenRule::Rewritten { size }));
+            }
+            return Err(ApplyError::Forked(Box::new(self.evidence(page, seq)?)));
         }
         let evidence = self
             .checkpoint()
@@ -216,7 +228,7 @@ impl Log {
         let theirs = Frames::new(&page.frames)
             .nth(place)
             .and_then(Result::ok)
-            .and_then(|frame| SignedRecord::decode(&self.name, &frame).ok())
+            .and_then(|frame| SignedRecord::decode(&self.lineage.at(seq), &frame).ok())
             .ok_or_else(|| self.damaged(seq))?;
         if ours.hash() == theirs.hash() {
             // One record under two signatures: the checkpoints over them are what contradicts.
@@ -232,7 +244,11 @@ impl Log {
                 .verify(key)
                 .map_err(|error| ApplyError::Broken(BrokenRule::Record { seq, error }))?;
         }
-        Ok(ForkEvidence::records(self.name.id, &ours, &theirs))
+        Ok(ForkEvidence::records(
+            self.lineage.at(seq).id,
+            &ours,
+            &theirs,
+        ))
     }
 
     /// Takes a checkpoint that covers exactly the records held.
@@ -271,11 +287,10 @@ fn check_floor(appender: &Appender, page: &VerifiedPage, known: usize) -> Result
     for link in &page.links[known..(floor.size - page.from()) as usize] {
         range.push(link.leaf, &mut |_, _, _| ());
     }
-    if range.root() == floor.root {
-        Ok(())
-    } else {
-        Err(ApplyError::Broken(BrokenRule::Rewritten {
+    match range.root() == floor.root {
+        true => Ok(()),
+        false => Err(ApplyError::Broken(BrokenRule::Rewritten {
             size: floor.size,
-        }))
+        })),
     }
 }

@@ -14,7 +14,7 @@ use crate::codec;
 use crate::disk::{Disk, DiskFile};
 use crate::governance::Why;
 use crate::header::{HEADER_LEN, HeaderError, Kind, check_header};
-use crate::names::{LogId, LogName};
+use crate::names::{Lineage, LogId, LogName};
 use crate::operating::OperatingKeys;
 use crate::record::Frame;
 
@@ -62,7 +62,7 @@ type Found = (u64, Box<dyn DiskFile>, u64);
 /// The log that copies are read for.
 pub(super) struct Source<'s> {
     pub(super) disk: &'s dyn Disk,
-    pub(super) log: &'s LogName,
+    pub(super) log: &'s Lineage,
     /// The keys that the department signs records with.
     pub(super) keys: &'s OperatingKeys,
 }
@@ -148,7 +148,7 @@ impl Copy {
         let mut found = [0; HEADER_LEN as usize];
         let read = file.read_at(&mut found, 0)?;
         Ok(
-            match check_header(&found[..read], Kind::Records, source.log, first) {
+            match check_header(&found[..read], Kind::Records, source.log.name(), first) {
                 Ok(()) | Err(HeaderError::Damaged) => Some(file),
                 Err(HeaderError::Later(_) | HeaderError::Other) => None,
             },
@@ -201,7 +201,7 @@ fn number_of(name: &str, log: &LogId) -> Option<u64> {
 }
 
 fn read_link(source: &Source<'_>, frame: &Frame<'_>, tip: &Tip) -> Result<Link, BrokenRule> {
-    let link = link(source.log, frame, tip.size)?;
+    let link = link(&source.log.at(tip.size), frame, tip.size)?;
     follows(&link, tip)?;
     Ok(link)
 }

@@ -21,9 +21,10 @@ use std::sync::Arc;
 
 use crate::crypto::hash::Hash;
 use crate::disk::{Disk, DiskFile};
+use crate::governance::GenerationEnded;
 use crate::header::{HEADER_LEN, HeaderError, Kind, check_header};
 use crate::merkle::CompactRange;
-use crate::names::LogName;
+use crate::names::Lineage;
 use crate::record::Frame;
 
 use super::checkpoint::{Agreement, Reached};
@@ -38,7 +39,9 @@ pub(super) const BATCH: usize = 512;
 pub(super) struct Files<'f> {
     pub(super) disk: &'f dyn Disk,
     pub(super) dir: &'f Path,
-    pub(super) log: &'f LogName,
+    pub(super) log: &'f Lineage,
+    /// What the log's generation begins with.
+    pub(super) beginning: Option<&'f GenerationEnded>,
     pub(super) segment_records: u64,
 }
 
@@ -175,6 +178,9 @@ pub(super) trait Visitor {
     /// The root of the statuses after the records so far; `None` if one of them has an entry that this version can't read.
     fn status_root(&mut self) -> io::Result<Option<Hash>>;
 
+    /// The records so far are as many as the generation begins with; whether they are those.
+    fn kept(&mut self, found: (&Tip, Hash), agrees: bool) -> Result<(), Self::Halt>;
+
     /// The records so far are as many as the accepted checkpoint covers.
     fn accepted(&mut self, size: u64, found: &Agreement) -> Result<(), Self::Halt>;
 
@@ -256,7 +262,7 @@ impl<V: Visitor> Walk<'_, V> {
         let records: Arc<dyn DiskFile> = Arc::from(files.disk.open(&path, false)?);
         let mut header = [0; HEADER_LEN as usize];
         let read = records.read_at(&mut header, 0)?;
-        if let Err(error) = check_header(&header[..read], Kind::Records, files.log, first) {
+        if let Err(error) = check_header(&header[..read], Kind::Records, files.log.name(), first) {
             self.visitor.bad_header(first, error)?;
         }
         self.visitor.segment(&Begun {
@@ -311,11 +317,12 @@ impl<V: Visitor> Walk<'_, V> {
         until: u64,
     ) -> Result<Option<Damaged>, V::Halt> {
         let from = self.tip.size;
-        // None goes past the accepted checkpoint, so that its end can be compared with it.
-        let accepted = self.head.accepted.as_ref().map(|it| &it.checkpoint);
-        let stop = accepted.map(|accepted| accepted.size);
-        let stop = stop.filter(|size| *size > from).unwrap_or(until);
-        let most = (stop.min(until) - from).min(BATCH as u64);
+        // None goes past what the generation begins with, nor the accepted checkpoint, so that each end can be compared with it.
+        let accepted = self.head.accepted.as_ref().map(|it| it.checkpoint.size);
+        let kept = self.files.beginning.map(|ended| ended.size);
+        let stops = accepted.into_iter().chain(kept);
+        let stop = stops.filter(|size| *size > from).chain([until]).min();
+        let most = (stop.unwrap_or(until) - from).min(BATCH as u64);
         let (visitor, tip) = (&mut *self.visitor, &mut self.tip);
         let after_damage = &mut self.after_damage;
         // Before what records follow: a record whose bytes were changed is the one at fault, not the one that names its hash.
@@ -353,8 +360,14 @@ impl<V: Visitor> Walk<'_, V> {
         Ok(read.end)
     }
 
-    /// Compares the records so far with the accepted checkpoint, if it covers just these.
+    /// Compares the records so far with what the generation begins with, and with the accepted checkpoint, if it is just these.
     fn compare(&mut self) -> Result<(), V::Halt> {
+        let size = self.tip.size;
+        if let Some(ended) = self.files.beginning.filter(|ended| ended.size == size) {
+            let tip = self.tip;
+            let root = self.range.root();
+            self.visitor.kept((&tip, root), ended.root == root)?;
+        }
         let accepted = self.head.accepted.as_ref().map(|it| &it.checkpoint);
         let Some(accepted) = accepted.filter(|it| it.size == self.tip.size) else {
             return Ok(());
@@ -384,7 +397,7 @@ pub(super) struct Read<'r> {
 /// Those of the medium, and those of `accept`.
 pub(super) fn read<'r, E: From<io::Error>>(
     reader: &'r mut FrameReader<'_>,
-    log: &LogName,
+    log: &Lineage,
     from: u64,
     most: usize,
     mut accept: impl FnMut(&Link) -> Result<Result<(), Damaged>, E>,

@@ -183,6 +183,11 @@ impl Writer {
         }
         appender.writable(&log)?;
         let held = appender.tip.size;
+        // What the generation begins with comes from the one before, or from other members.
+        if held < log.lineage.kept() {
+            let missing = log.lineage.kept() - held;
+            return Err(WriteError::Restoring { missing }.into());
+        }
         let floor = appender.floor.clone().filter(|floor| floor.size > held);
         if floor.is_none() && held > log.size() {
             let missing = held - log.size();
@@ -190,11 +195,11 @@ impl Writer {
         }
         let source = Source {
             disk: &*log.disk,
-            log: &log.name,
+            log: &log.lineage,
             keys: &self.keys,
         };
         let signs = self.signs(&appender)?;
-        let copies = Copy::all(source.disk, &log.aside, source.log)?;
+        let copies = Copy::all(source.disk, &log.aside, &log.name)?;
         let until = floor.as_ref().map_or(u64::MAX, |floor| floor.size);
         let plan = plan(&log, &appender, &source, &copies, until)?;
         check(&log, &plan, floor.as_ref(), held)?;

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use crate::codec;
 use crate::crypto::keys::Signature;
 use crate::disk::too_many_files;
+use crate::names::LogId;
 use crate::operating::{InForce, NoKey, OperatingKeys};
 use crate::record::{Entry, MAX_RECORD, Record, RecordHash, leaf_hash, record_hash};
 
@@ -50,6 +51,9 @@ pub enum WriteError {
     /// Nothing can be signed for the department.
     #[error(transparent)]
     NoKey(#[from] NoKey),
+    /// The log's generation has ended: what is appended to it counts for nothing.
+    #[error("log {0} has ended; the department goes on in the next generation of it")]
+    Ended(LogId),
     /// The log was written by more of governance than is known here.
     #[error(
         "the log's last record names governance height {named}, and decisions are known here up to {known}: the rest has to \
@@ -175,9 +179,38 @@ impl Writer {
         Ok((links.iter().map(appended).collect(), checkpoint))
     }
 
+    /// Signs what the generation begins with, before anything is appended: a proof needs a signature in it. `None` where there
+    /// is nothing to sign, or something was signed.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn sign_beginning(&mut self) -> Result<Option<VerifiedCheckpoint>, WriteError> {
+        let log = Arc::clone(&self.log);
+        let mut appender = log.appender.lock();
+        if let Some(stopped) = log.stopped() {
+            return Err(WriteError::Stopped(stopped));
+        }
+        appender.writable(&log)?;
+        let kept = log.lineage.kept();
+        if appender.floor.is_some() || kept == 0 || log.size() < kept {
+            return Ok(None);
+        }
+        if let Some(unread) = appender.unread(&log) {
+            return Err(WriteError::LaterVersion(unread.seq));
+        }
+        let signs = self.signs(&appender)?;
+        let checkpoint = self.sign(&mut appender, &signs)?;
+        appender.commit(&log, checkpoint.clone())?;
+        Ok(Some(checkpoint))
+    }
+
     /// The key in force. Heights and epochs never decrease along a log.
     pub(super) fn signs(&self, appender: &Appender) -> Result<InForce, WriteError> {
         let signs = self.keys.in_force()?;
+        let log = self.log.name.id;
+        if signs.generation != log.generation {
+            return Err(WriteError::Ended(log));
+        }
         let (known, named) = (signs.height, appender.tip.height);
         match known < named || signs.epoch < appender.tip.key_epoch {
             true => Err(WriteError::Behind { known, named }),
@@ -232,7 +265,7 @@ impl Writer {
             if bytes.len() > MAX_RECORD {
                 return Err(WriteError::TooLarge { found: bytes.len() });
             }
-            let hash = record_hash(&self.log.name, &bytes);
+            let hash = record_hash(&self.log.lineage.at(seq), &bytes);
             prev = hash;
             links.push((record, hash, bytes));
         }

@@ -6,6 +6,6 @@ mod network;
 mod record;
 
 pub use claim::Claim;
-pub use log::{LogId, LogIdError, LogName};
+pub use log::{Lineage, LogId, LogIdError, LogName};
 pub use network::NetworkId;
 pub use record::RecordHash;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::codec::{self, Borrowed, DecodeError};
 use crate::crypto::hash::{Hash, Purpose, hash_parts};
 use crate::crypto::keys::{KeyError, PublicKey, SIGNATURE_LEN, Signature, SigningKey};
-use crate::names::{Claim, LogId, LogName, RecordHash};
+use crate::names::{Claim, Lineage, LogName, RecordHash};
 
 use super::{Entry, MAX_RECORD};
 
@@ -57,10 +57,10 @@ impl Serialize for Record {
 }
 
 impl Record {
-    /// What it claims to be judged by, as a record of a log.
-    pub fn claim(&self, log: LogId) -> Claim {
+    /// What it claims to be judged by, as a record of a log, or of one of the generations before that it goes on with.
+    pub fn claim(&self, lineage: &Lineage) -> Claim {
         Claim {
-            log,
+            log: lineage.at(self.seq).id,
             seq: self.seq,
             epoch: self.key_epoch,
             height: self.height,

@@ -120,12 +120,11 @@ pub fn audit(
 ) -> Result<Audit, ReadError> {
     // What is known is noted before it is looked through: a counterpart that comes meanwhile is not missed.
     let known = catalogue.logs().map(|log| {
-        let checkpoint = log.checkpoint();
-        let known_ms = checkpoint.map_or(0, |checkpoint| checkpoint.time_ms);
+        let known_ms = log.last_ms().unwrap_or(0);
         // A log dated ahead is known up to now, not up to what its clock says.
-        (log.name().id, known_ms.min(now_ms))
+        (log.name().id.department, known_ms.min(now_ms))
     });
-    let known: BTreeMap<LogId, u64> = known.collect();
+    let known: BTreeMap<DepartmentCode, u64> = known.collect();
     let mut audits = Audit::new();
     for log in catalogue.logs() {
         let id = log.name().id;
@@ -171,7 +170,7 @@ struct Auditor<'a> {
     catalogue: &'a Catalogue,
     log: &'a Log,
     /// Up to when each log is known, ms.
-    known: &'a BTreeMap<LogId, u64>,
+    known: &'a BTreeMap<DepartmentCode, u64>,
     now_ms: u64,
     /// What is to be counted of each record but findings, by its position: one kind may get further than the other.
     counted: Vec<(u64, Counter)>,
@@ -235,8 +234,7 @@ impl Auditor<'_> {
             self.find(record, asked, Discrepancy::Twice);
             return Ok(());
         }
-        let other = LogId::first(asked.asker);
-        let other_log = self.catalogue.log(&other);
+        let other_log = self.catalogue.log_of(&asked.asker);
         let counterpart = other_log
             .map(|log| log.acknowledgement_of(&name))
             .transpose()?;
@@ -252,7 +250,7 @@ impl Auditor<'_> {
                     Agreement::None => self.find(record, asked, Discrepancy::Differs),
                 }
             }
-            _ if self.may_come(&other, record) => {
+            _ if self.may_come(&asked.asker, record) => {
                 self.count(record, |found| &mut found.awaited);
             }
             _ => self.find(record, asked, Discrepancy::NotAcknowledged),
@@ -272,8 +270,8 @@ impl Auditor<'_> {
             self.find(record, asked, Discrepancy::Twice);
             return Ok(());
         }
-        let other = LogId::first(asked.issuer);
-        let receipt = self.catalogue.log(&other).map(|log| log.decision_of(&name));
+        let receipt_log = self.catalogue.log_of(&asked.issuer);
+        let receipt = receipt_log.map(|log| log.decision_of(&name));
         let receipt = receipt.transpose()?.flatten();
         let proved = receipt.is_some_and(|record| {
             matches!(&record.record().entry, Entry::RetrievalDecided(decided)
@@ -283,7 +281,7 @@ impl Auditor<'_> {
         if proved || acknowledged.outcome == Received::Nothing {
             return Ok(());
         }
-        match self.may_come(&other, record) {
+        match self.may_come(&asked.issuer, record) {
             true => self.count(record, |found| &mut found.awaited),
             false => self.find(record, asked, Discrepancy::NoReceipt),
         }
@@ -294,7 +292,7 @@ impl Auditor<'_> {
         asked.name(self.log.name().network)
     }
 
-    fn may_come(&self, other: &LogId, record: &SignedRecord) -> bool {
+    fn may_come(&self, other: &DepartmentCode, record: &SignedRecord) -> bool {
         let known_ms = self.known.get(other).copied().unwrap_or(0);
         may_come(known_ms, record.record().time_ms, self.now_ms)
     }
@@ -519,7 +517,7 @@ fn days_ahead(
     now_ms: u64,
 ) -> Result<(BTreeSet<Date>, Option<Date>), ReadError> {
     let mut days = BTreeSet::new();
-    let newest_ms = log.checkpoint().map_or(0, |checkpoint| checkpoint.time_ms);
+    let newest_ms = log.last_ms().unwrap_or(0);
     if !is_dated_ahead(newest_ms, now_ms) {
         return Ok((days, None));
     }

@@ -10,7 +10,7 @@ use crate::crypto::hash::Hash;
 use crate::id::DepartmentCode;
 use crate::log::{Log, MAX_PAGE, Page, VerifiedPage};
 
-use super::interface::{Command, Gossiped, Holdings, Judgement};
+use super::interface::{Command, Gossiped, Holdings, Judgement, Received};
 use super::message::{Announcement, MAX_ANNOUNCEMENT};
 use super::state::Sync;
 
@@ -237,7 +237,7 @@ impl Sync {
             progress.storing += 1;
             out.push(Command::Store {
                 from,
-                page: Box::new(page),
+                records: Received::Page(Box::new(page)),
             });
         }
     }

@@ -4,10 +4,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::id::DepartmentCode;
-use crate::log::{Applied, ApplyError, Page, PageError};
+use crate::log::{Applied, ApplyError, KeptPage, Page, PageError};
 use crate::names::LogId;
 
-use super::interface::{Command, Holdings, StoreFailure, Stored};
+use super::interface::{Command, Holdings, Received, StoreFailure, Stored};
 use super::message::Request;
 use super::pace::{Asked, Wait};
 use super::state::{Peer, Progress, Search, Sync};
@@ -218,10 +218,39 @@ impl Sync {
         if let Some(progress) = self.logs.get_mut(&log) {
             progress.storing += 1;
         }
-        out.push(Command::Store {
-            from,
-            page: Box::new(page),
-        });
+        let records = Received::Page(Box::new(page));
+        out.push(Command::Store { from, records });
+    }
+
+    /// Records that a generation begins with: nothing is compared with them, since the members said what they are.
+    pub(super) fn kept_received(
+        &mut self,
+        from: DepartmentCode,
+        (log, at): (LogId, u64),
+        page: KeptPage,
+        now_ms: u64,
+        out: &mut Vec<Command>,
+    ) {
+        self.end_search(&log, from);
+        let end = match page.end() {
+            Ok(end) if page.log == log && page.from == at && end > at => end,
+            _ => {
+                let what = "sent other records than were asked for".into();
+                return self.blame(from, what, now_ms, out);
+            }
+        };
+        let Some(progress) = self.logs.get_mut(&log) else {
+            return;
+        };
+        let is_next = at <= progress.received && end > progress.received;
+        if progress.ended || progress.storing >= MAX_STORING || !is_next {
+            return;
+        }
+        progress.received = end;
+        progress.storing += 1;
+        self.pass_over(&log, end);
+        let records = Received::Kept(Box::new(page));
+        out.push(Command::Store { from, records });
     }
 
     /// A peer that answers a search with what was not asked for ends it: otherwise it would be asked again at once.
@@ -332,7 +361,7 @@ impl Progress {
         if self.known >= more {
             return Some(more);
         }
-        let accepted = || holdings.accepted(&log).map_or(0, |accepted| accepted.size);
+        let accepted = || holdings.size(&log);
         let unaccepted =
             self.storing == 0 && self.known == self.received && accepted() < self.received;
         unaccepted.then_some(self.received)

@@ -137,20 +137,37 @@ impl Sync {
         }
         let all = heads.heads.iter();
         let shown: BTreeSet<LogId> = all.map(|head| head.checkpoint.checkpoint.log).collect();
-        let logs = self.logs.keys().filter(|_| confirms);
-        let unbegun = logs.filter(|log| !shown.contains(log) && holdings.accepted(log).is_none());
+        // Whoever doesn't know yet that a log goes on in a generation says nothing of that by not showing it.
+        let history = self.members.history();
+        let knows = |log: &LogId| {
+            let began = history.beginning(*log).map_or(0, |ended| ended.height);
+            began <= heads.governance.height
+        };
+        let not_shown = self.logs.keys().copied().filter(|log| !shown.contains(log));
+        let not_shown: Vec<LogId> = not_shown.filter(knows).collect();
+        let knows_own = knows(&self.own);
+        let unbegun = |log: &&LogId| confirms && holdings.accepted(log).is_none();
         let heard_from = Command::Heard {
-            unbegun: unbegun.copied().collect(),
+            unbegun: not_shown.iter().filter(unbegun).copied().collect(),
             from,
             time_ms: heads.time_ms,
             confirmed,
             newer,
         };
         out.insert(heard, heard_from);
+        // What a generation begins with all members may have that know of it.
+        for log in &not_shown {
+            if holdings.kept_missing(log) > 0
+                && let Some(ended) = history.beginning(*log)
+            {
+                self.note_size(&from, log, ended.size);
+            }
+        }
         self.ask_for_evidence(from, heads, now_ms, holdings, out);
         // One that holds nothing of the own log may have lost it, and confirms only one that was never appended to. After a
         // loss every member's word is awaited, whatever it is.
-        if counts && !doubted && (shown.contains(&self.own) || self.own_log != OwnLog::Kept) {
+        let said = shown.contains(&self.own) || self.own_log != OwnLog::Kept && knows_own;
+        if counts && !doubted && said {
             self.confirmed_by.insert(from);
         }
     }

@@ -7,9 +7,10 @@ use crate::catalogue::Catalogue;
 use crate::crypto::hash::Hash;
 use crate::id::DepartmentCode;
 use crate::log::{
-    Applied, ApplyError, Cosignature, ForkEvidence, Log, Page, PageError, Stopped,
-    VerifiedCheckpoint, VerifiedPage,
+    Applied, ApplyError, Cosignature, ForkEvidence, KeptPage, Log, Page, PageError, Stopped,
+    VerifiedCheckpoint, VerifiedKept, VerifiedPage,
 };
+use crate::membership::Membership;
 use crate::names::LogId;
 
 use super::message::{Announcement, Request, Response};
@@ -75,8 +76,13 @@ pub trait Holdings {
     fn held(&self, log: &LogId) -> u64;
     /// The accepted checkpoint of a log.
     fn accepted(&self, log: &LogId) -> Option<VerifiedCheckpoint>;
-    /// Records of a log under a checkpoint accepted before that are no longer held.
+    /// Records of a log that readers see: under the accepted checkpoint, or those that its generation begins with.
+    fn size(&self, log: &LogId) -> u64;
+    /// Records of a log under a checkpoint accepted before that are no longer held, or that its generation begins with and that
+    /// are not held yet.
     fn missing(&self, log: &LogId) -> u64;
+    /// Of the latter alone.
+    fn kept_missing(&self, log: &LogId) -> u64;
     /// Merkle root over the first `size` records held; `None` when fewer are held.
     fn root_at(&self, log: &LogId, size: u64) -> Option<Hash>;
     /// Whether the log has stopped.
@@ -181,21 +187,64 @@ pub enum StoreFailure {
     Busy(io::Error),
 }
 
-/// Adds a page to its log, once [`Page::verify`] is through with it: what whoever drives the state machine does with
+/// Records of a log that a peer sent.
+#[derive(Debug)]
+pub enum Received {
+    /// Under a checkpoint.
+    Page(Box<Page>),
+    /// That the log's generation begins with.
+    Kept(Box<KeptPage>),
+}
+
+/// The same, checked.
+#[derive(Debug)]
+pub enum Verified {
+    /// Under a checkpoint.
+    Page(VerifiedPage),
+    /// That the log's generation begins with.
+    Kept(VerifiedKept),
+}
+
+impl Received {
+    /// Of which log.
+    pub fn log(&self) -> LogId {
+        match self {
+            Received::Page(page) => page.checkpoint.checkpoint.log,
+            Received::Kept(page) => page.log,
+        }
+    }
+
+    /// Checks that every byte is under what its department signed, or the members decided.
+    ///
+    /// # Errors
+    /// [`PageError`].
+    pub fn verify(self, members: &Membership) -> Result<Verified, PageError> {
+        Ok(match self {
+            Received::Page(page) => Verified::Page(page.verify(members)?),
+            Received::Kept(page) => Verified::Kept(page.verify(members)?),
+        })
+    }
+}
+
+/// Adds records to their log, once [`Received::verify`] is through with them: what whoever drives the state machine does with
 /// [`Command::Store`].
 pub fn stored(
     id: LogId,
     log: Option<&Log>,
     from: DepartmentCode,
-    page: Result<VerifiedPage, PageError>,
+    records: Result<Verified, PageError>,
 ) -> Stored {
-    let result = match (page, log) {
+    let result = match (records, log) {
         (Err(error), _) => Err(StoreFailure::Page(error)),
         (Ok(_), None) => Err(StoreFailure::Apply(ApplyError::Stopped)),
-        (Ok(page), Some(log)) => log
+        (Ok(Verified::Page(page)), Some(log)) => log
             .open_for(&page)
             .map_err(StoreFailure::Busy)
             .and_then(|()| log.apply(&page).map_err(StoreFailure::Apply)),
+        (Ok(Verified::Kept(page)), Some(log)) => log
+            .open_for_kept(&page)
+            .map_err(StoreFailure::Busy)
+            .and_then(|()| log.begin_with(&page).map_err(StoreFailure::Apply)),
     };
     Stored {
         log: id,
@@ -227,12 +276,12 @@ pub enum Command {
         /// What.
         body: Request,
     },
-    /// Verify and store a page ([`stored`]), then report [`Event::Stored`].
+    /// Verify and store records ([`stored`]), then report [`Event::Stored`].
     Store {
-        /// Who sent it.
+        /// Who sent them.
         from: DepartmentCode,
-        /// The page.
-        page: Box<Page>,
+        /// The records.
+        records: Received,
     },
     /// Judge a gossiped message.
     Judge {
@@ -314,8 +363,16 @@ impl Holdings for Catalogue {
         self.log(log)?.checkpoint()
     }
 
+    fn size(&self, log: &LogId) -> u64 {
+        self.log(log).map_or(0, |log| log.size())
+    }
+
     fn missing(&self, log: &LogId) -> u64 {
         self.log(log).map_or(0, |log| log.missing())
+    }
+
+    fn kept_missing(&self, log: &LogId) -> u64 {
+        self.log(log).map_or(0, |log| log.kept_missing())
     }
 
     fn root_at(&self, log: &LogId, size: u64) -> Option<Hash> {

@@ -8,7 +8,7 @@ use crate::genesis::MAX_DEPARTMENTS;
 use crate::governance::engine::{Known, MAX_ANSWER, News, Question, Reply};
 use crate::governance::{EpochEnd, MAX_BLOCK, Signed};
 use crate::log::{
-    Cosignature, ForkEvidence, Log, MAX_PAGE, Page, ReadError, SignedCheckpoint, Stopped,
+    Cosignature, ForkEvidence, KeptPage, Log, MAX_PAGE, Page, ReadError, SignedCheckpoint, Stopped,
 };
 use crate::names::LogId;
 use crate::retrieval::{Answer, MAX_PIECE, MAX_RETRIEVAL, PieceRequest, SignedRetrieval};
@@ -96,6 +96,8 @@ pub enum Response {
     CatalogueKey(Box<Sealed>),
     /// To [`Request::Addresses`]: what is kept here, the own among it.
     Addresses(Bounded<StatedAddresses, MAX_DEPARTMENTS>),
+    /// To [`Request::Page`], from a position that is one of those that the log's generation begins with.
+    Kept(KeptPage),
 }
 
 /// The heads a peer holds.
@@ -168,11 +170,18 @@ pub fn serve(log: &Log, request: &Request) -> Result<Response, ReadError> {
     match request {
         Request::Page {
             from, max_bytes, ..
-        } => match log.page(*from, *max_bytes as usize) {
-            Ok(page) => Ok(Response::Page(page)),
-            Err(ReadError::Beyond { .. } | ReadError::Empty(_)) => Ok(Response::NotHeld),
-            Err(error) => Err(error),
-        },
+        } => {
+            let max_bytes = *max_bytes as usize;
+            if *from < log.lineage().kept() {
+                let kept = log.own_kept_page(*from, max_bytes)?;
+                return Ok(kept.map_or(Response::NotHeld, Response::Kept));
+            }
+            match log.page(*from, max_bytes) {
+                Ok(page) => Ok(Response::Page(page)),
+                Err(ReadError::Beyond { .. } | ReadError::Empty(_)) => Ok(Response::NotHeld),
+                Err(error) => Err(error),
+            }
+        }
         Request::Evidence { .. } => Ok(match log.stopped() {
             Some(Stopped::Forked(evidence)) => Response::Evidence((*evidence).clone()),
             _ => Response::NotHeld,

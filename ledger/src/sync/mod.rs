@@ -31,7 +31,7 @@ pub use catalogue_key::{NotTheCatalogueKey, open_catalogue_key, sealed_catalogue
 pub use instances::Standing;
 pub use interface::{
     Command, ConnectionId, Event, Failure, GossipId, Gossiped, Holdings, Judgement, OwnLog,
-    RequestId, Settings, StoreFailure, Stored, stored,
+    Received, RequestId, Settings, StoreFailure, Stored, Verified, stored,
 };
 pub use message::{
     Announcement, Head, Heads, Instance, MAX_ANNOUNCEMENT, MAX_REQUEST, MAX_RESPONSE, Request,

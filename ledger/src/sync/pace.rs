@@ -8,7 +8,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::DepartmentCode;
-use crate::log::Page;
 use crate::names::LogId;
 
 use super::interface::Settings;
@@ -136,7 +135,12 @@ impl Sync {
 
     /// Judges how a page came. One that came late or slowly is used, but its sender is asked after all others; it need not
     /// rest any more, since on a link that is slow for everybody all senders are such.
-    pub(super) fn page_answered(&mut self, waiting: &Waiting, page: &Page, now_ms: u64) {
+    pub(super) fn page_answered(
+        &mut self,
+        waiting: &Waiting,
+        (bytes, end): (usize, Option<u64>),
+        now_ms: u64,
+    ) {
         let (Some(peer), Request::Page { log, max_bytes, .. }) =
             (self.peers.get_mut(&waiting.to), &waiting.body)
         else {
@@ -144,12 +148,12 @@ impl Sync {
         };
         let settings = &self.settings;
         let took_ms = now_ms.saturating_sub(waiting.asked_ms);
-        let bytes = page.frames.len() as u64;
+        let bytes = bytes as u64;
         // More than it said it holds can't be asked of it, and an old checkpoint is no excuse to send less.
         let said = peer.sizes.get(log).copied().unwrap_or(0);
         let is_slow = took_ms > ROUND_TRIP_MS
             && bytes * 1_000 < took_ms.saturating_mul(settings.min_bytes_per_s)
-            && page.end().is_ok_and(|end| end < said);
+            && end.is_some_and(|end| end < said);
         let is_short = bytes < u64::from(max_bytes / 2);
         if let Some(progress) = self.logs.get_mut(log) {
             progress.drips = if is_slow && is_short {

@@ -143,11 +143,11 @@ impl Sync {
         settings: Settings,
     ) -> Sync {
         // Those of departments that are gone as well: others may lack something of them.
-        let logs = members
-            .history()
+        let history = members.history();
+        let present = history
             .departments()
-            .map(|department| (LogId::first(department.code), Progress::default()))
-            .collect();
+            .map(|it| history.present_log(&it.code));
+        let logs = present.map(|log| (log, Progress::default())).collect();
         Sync {
             own,
             own_log,
@@ -265,10 +265,27 @@ impl Sync {
         }
     }
 
+    /// Records that a log begins with: they come under no checkpoint.
+    fn kept(&self, log: &LogId) -> u64 {
+        let history = self.members.history();
+        history.beginning(*log).map_or(0, |ended| ended.size)
+    }
+
+    /// Goes on with the log that a department writes by now. The own one waits for the next run.
+    fn take_up(&mut self, code: &DepartmentCode) {
+        if *code == self.own.department {
+            return;
+        }
+        let present = self.members.present_log(code);
+        self.logs
+            .retain(|log, _| log.department != *code || *log == present);
+        self.logs.entry(present).or_default();
+    }
+
     /// Takes in who belongs by now.
     fn members_changed(&mut self, departments: &BTreeSet<DepartmentCode>) {
         for code in departments {
-            self.logs.entry(LogId::first(*code)).or_default();
+            self.take_up(code);
             if !self.members.counts(code) {
                 self.confirmed_by.remove(code);
                 self.elsewhere.remove(code);
@@ -336,7 +353,14 @@ impl Sync {
         };
         let answer = answer.map(|answer| *answer);
         match &answer {
-            Ok(Response::Page(page)) => self.page_answered(&waiting, page, now_ms),
+            Ok(Response::Page(page)) => {
+                let came = (page.frames.len(), page.end().ok());
+                self.page_answered(&waiting, came, now_ms);
+            }
+            Ok(Response::Kept(page)) => {
+                let came = (page.frames.len(), page.end().ok());
+                self.page_answered(&waiting, came, now_ms);
+            }
             Err(Failure::Unreachable) => self.not_answered(&waiting, now_ms),
             _ => {}
         }
@@ -351,11 +375,16 @@ impl Sync {
             (Request::Heads { .. }, Ok(Response::OtherInstance)) => {
                 self.other_instance(from, now_ms);
             }
-            (Request::Page { log, from: at, .. }, Ok(Response::Page(page))) => {
+            (Request::Page { log, from: at, .. }, Ok(Response::Page(page)))
+                if at >= self.kept(&log) =>
+            {
                 if let Some(progress) = self.logs.get_mut(&log) {
                     progress.search = search;
                 }
                 self.page_received(from, log, at, page, now_ms, out);
+            }
+            (Request::Page { log, from: at, .. }, Ok(Response::Kept(page))) => {
+                self.kept_received(from, (log, at), page, now_ms, out);
             }
             // Only of the log asked about: otherwise a member could make others keep evidence without end.
             (Request::Evidence { log }, Ok(Response::Evidence(evidence)))
@@ -439,7 +468,7 @@ impl Sync {
             return;
         }
         // A log to which nothing was ever appended is nowhere else.
-        if self.own_log == OwnLog::New && self.own_known > 0 {
+        if self.own_log == OwnLog::New && self.own_known > self.kept(&self.own) {
             self.own_log = OwnLog::Lost;
             // Whoever vouched for it did so taking it for new.
             self.vouched = false;
@@ -453,9 +482,7 @@ impl Sync {
         if !self.confirmed && !trusted && self.own_known == 0 && missing == 0 {
             return;
         }
-        let accepted = holdings
-            .accepted(&self.own)
-            .map_or(0, |checkpoint| checkpoint.size);
+        let accepted = holdings.size(&self.own);
         // What this disk itself knows to be gone, nobody need show and nobody can vouch for.
         self.own_known = self.own_known.max(accepted + missing);
         if self.own_known > accepted {

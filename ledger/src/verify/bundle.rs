@@ -18,7 +18,6 @@ use crate::log::{
 };
 use crate::membership::Membership;
 use crate::merkle::{InclusionProof, VerifyError};
-use crate::names::LogName;
 use crate::record::{
     CertificateIssued, DefinitionRef, Entry, Frame, FrameError, MAX_RECORD, Record, RecordError,
     RecordHash, SignedRecord, Status, is_dated_ahead, record_hash,
@@ -298,7 +297,8 @@ impl Bundle {
         let mut dated = (checkpoint.time_ms, log.department);
         dated = cosigned.chain(records).fold(dated, Ord::max);
         let mut definition = self.definition;
-        let (history, claim) = (members.history(), issued.record().claim(log));
+        let history = members.history();
+        let claim = issued.record().claim(&history.lineage(log));
         let mut unvouched = unvouched(&history, &checkpoint, &cosignatures);
         let authority = authority(&history, &claim, certificate, time_ms, |named| {
             let proof = definition.take().ok_or(BundleError::Definition)?;
@@ -440,7 +440,7 @@ impl DefinitionProof {
         }
         let (log, seq) = (named.log, named.seq);
         let not_held = || GatherError::Definition(Unproven::NotHeld { log, seq });
-        let defining = catalogue.log(&log).ok_or_else(not_held)?;
+        let defining = catalogue.log_of(&log.department).ok_or_else(not_held)?;
         let (defined_at, entry, status) = defining.prove_definition(&code)?;
         let current = entry.ok_or_else(not_held)?;
         let since_ms = time_ms.saturating_sub(DEFINITION_LAG_MS);
@@ -462,9 +462,9 @@ impl DefinitionProof {
                 later.push(listing.hash);
             }
         }
-        let own = log == checkpoint.log;
-        // Both proofs have to be of one checkpoint then.
-        if own && defined_at != *checkpoint {
+        let own = defined_at == *checkpoint;
+        // Of one log both proofs have to be of one checkpoint.
+        if !own && log.department == checkpoint.log.department {
             return Err(not_held());
         }
         let mut newest = match own {
@@ -513,7 +513,9 @@ impl DefinitionProof {
                 checkpoint.verify(members).map_err(refused)?
             }
         };
-        if checkpoint.log != named.log {
+        let history = members.history();
+        let lineage = history.lineage(checkpoint.log);
+        if lineage.at(named.seq).id != named.log {
             return Err(BundleError::Definition);
         }
         let cosignatures = counting(self.cosignatures, BTreeSet::new(), &checkpoint, members)?;
@@ -522,12 +524,7 @@ impl DefinitionProof {
             .iter()
             .filter(|signed| signed.witness != issuer);
         let known_ms = others.fold(checkpoint.time_ms, |ms, signed| ms.max(signed.time_ms));
-        let history = members.history();
         let unvouched = unvouched(&history, &checkpoint, &cosignatures);
-        let name = LogName {
-            network: members.network(),
-            id: named.log,
-        };
         let mut entry = DefinitionEntry {
             seq: 0,
             versions: self.versions_before,
@@ -535,9 +532,10 @@ impl DefinitionProof {
         };
         let mut listings: Vec<Listing> = Vec::with_capacity(self.records.len());
         for bytes in self.records.iter() {
-            let (record, hash) = (Record::decode(bytes)?, record_hash(&name, bytes));
+            let record = Record::decode(bytes)?;
+            let hash = record_hash(&lineage.at(record.seq), bytes);
             let counts =
-                !listings.is_empty() || may_define(&history, &record.claim(named.log), code);
+                !listings.is_empty() || may_define(&history, &record.claim(&lineage), code);
             match &record.entry {
                 Entry::TypeDefined(definition) if definition.code == *code && counts => {
                     let at = (record.seq, hash, record.time_ms);
@@ -585,14 +583,15 @@ impl Proved {
         checkpoint: &VerifiedCheckpoint,
         members: &Membership,
     ) -> Result<SignedRecord, BundleError> {
-        let name = LogName {
-            network: members.network(),
-            id: checkpoint.log,
-        };
         let (frame, len) = Frame::read(&self.frame)?;
         if len < self.frame.len() {
             return Err(DecodeError::Trailing(self.frame.len() - len).into());
         }
+        // A wrong position hashes to another leaf, too.
+        let name = members
+            .history()
+            .lineage(checkpoint.log)
+            .at(self.inclusion.index);
         let record = SignedRecord::decode(&name, &frame)?;
         if self.inclusion.size != checkpoint.size || self.inclusion.index != record.record().seq {
             return Err(BundleError::OtherPlace);
@@ -677,7 +676,7 @@ mod tests {
             "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U"
                 .parse()
                 .unwrap();
-        let log = LogName {
+        let log = crate::names::LogName {
             network: NetworkId(Hash::ZERO),
             id: LogId::first("11430000006122244L".parse().unwrap()),
         };

@@ -14,7 +14,7 @@ pub use verdict::{Facts, Missing, NotValid, Verdict, judge};
 
 use crate::catalogue::{Catalogue, CertificateState, Successor};
 use crate::id::{CertificateId, Date};
-use crate::log::{ReadError, VerifiedCheckpoint};
+use crate::log::{Checkpoint, ReadError};
 use crate::record::{Entry, SignedRecord, Status};
 
 /// A verdict and the records behind it.
@@ -32,8 +32,8 @@ pub struct Verification {
     pub change: Option<SignedRecord>,
     /// What took its place, wherever that is.
     pub successors: Vec<Successor>,
-    /// The checkpoint all this is under.
-    pub checkpoint: Option<VerifiedCheckpoint>,
+    /// What the checkpoint says that all this is under.
+    pub checkpoint: Option<Checkpoint>,
 }
 
 impl Verification {
@@ -158,7 +158,7 @@ fn judged(
     let defined = state.certificate().definition.log;
     let stale = catalogue
         .freshness(&state.log, now_ms)
-        .and_then(|age_ms| match defined == own {
+        .and_then(|age_ms| match defined.department == own.department {
             true => catalogue.freshness(&own, now_ms),
             false => Ok(age_ms),
         })
@@ -191,7 +191,7 @@ fn judged(
         verdict,
         change,
         successors: catalogue.successors(&state)?,
-        checkpoint: log.checkpoint(),
+        checkpoint: log.covered(),
         state: Some(state),
     })
 }

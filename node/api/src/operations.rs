@@ -16,17 +16,22 @@ pub struct LogView {
     pub name: String,
     /// Generation, 0 at first.
     pub generation: u32,
-    /// Records in the accepted checkpoint.
+    /// Records under the accepted checkpoint; before the first of a generation, those that this began with.
     pub size: u64,
     /// Records known to exist at the department (≥ size while catching up).
     pub known_size: u64,
-    /// Merkle root of the accepted checkpoint; absent while the log is empty.
+    /// Merkle root over these records; absent while the log is empty.
     #[schema(value_type = Option<Hash>)]
     pub root: Option<String>,
+    /// Merkle root over its first records, as many as `size` in the query says; absent if that wasn't asked for, or fewer are held.
+    #[schema(value_type = Option<Hash>)]
+    pub root_at: Option<String>,
+    /// Records before the first in dispute; absent unless the log has stopped.
+    pub undisputed: Option<u64>,
     /// Status root.
     #[schema(value_type = Option<Hash>)]
     pub status_root: Option<String>,
-    /// Time of the accepted checkpoint.
+    /// Time of the last of these records.
     pub time_ms: Option<u64>,
     /// Certificates issued in it.
     pub certificates: u64,

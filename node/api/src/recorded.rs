@@ -1,6 +1,6 @@
 //! A certificate of the ledger in JSON, by a node from its catalogue and by the CLI from a proof file alike.
 
-use certmesh_ledger::log::VerifiedCheckpoint;
+use certmesh_ledger::log::Checkpoint;
 use certmesh_ledger::membership::Membership;
 use certmesh_ledger::record::{CertificateIssued, RecordHash, SignedRecord, Status};
 
@@ -8,12 +8,7 @@ use crate::certificates::{Certificate, DefinitionView, Position};
 
 impl Position {
     /// Where a record of this position, hash and time stands in the checkpoint's log.
-    pub fn at(
-        checkpoint: &VerifiedCheckpoint,
-        seq: u64,
-        record: RecordHash,
-        time_ms: u64,
-    ) -> Position {
+    pub fn at(checkpoint: &Checkpoint, seq: u64, record: RecordHash, time_ms: u64) -> Position {
         Position {
             log: checkpoint.log.to_string(),
             seq,
@@ -25,7 +20,7 @@ impl Position {
     }
 
     /// Where a record of the checkpoint's log stands in it.
-    pub fn of(checkpoint: &VerifiedCheckpoint, signed: &SignedRecord) -> Position {
+    pub fn of(checkpoint: &Checkpoint, signed: &SignedRecord) -> Position {
         let record = signed.record();
         Position::at(checkpoint, record.seq, signed.hash(), record.time_ms)
     }
@@ -38,7 +33,7 @@ impl Certificate {
         issued: &CertificateIssued,
         record: &SignedRecord,
         status: Status,
-        checkpoint: &VerifiedCheckpoint,
+        checkpoint: &Checkpoint,
         members: &Membership,
         type_name: Option<String>,
     ) -> Certificate {

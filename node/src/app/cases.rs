@@ -543,7 +543,7 @@ impl Begun {
 
 impl Before {
     fn read(peer: &Peer, tag: &CaseTag, record: &SignedRecord) -> Result<Before, Refusal> {
-        let checkpoint = peer.own.log.checkpoint().ok_or(Refusal::Internal)?;
+        let checkpoint = peer.own.log.covered().ok_or(Refusal::Internal)?;
         let position = Position::of(&checkpoint, record);
         let seq = record.record().seq;
         let file = peer.bodies.get::<CaseFile>(seq, &tag.to_string());

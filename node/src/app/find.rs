@@ -8,7 +8,7 @@ use certmesh_ledger::catalogue::{CertificateState, Chain, Cursor, Found};
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::id::{CertificateId, DepartmentCode, HolderKind, TypeCode};
 use certmesh_ledger::journal::Looked;
-use certmesh_ledger::log::{HeaderError, ReadError, VerifiedCheckpoint};
+use certmesh_ledger::log::{Checkpoint, HeaderError, ReadError};
 use certmesh_ledger::record::{Attachment, AttachmentName};
 use certmesh_ledger::verify::{Verdict, verify_record};
 
@@ -83,7 +83,7 @@ pub(crate) struct Held {
     /// Its record and its status.
     pub(crate) state: CertificateState,
     /// The checkpoint both are under.
-    pub(crate) checkpoint: VerifiedCheckpoint,
+    pub(crate) checkpoint: Checkpoint,
     /// The name of its type; `None` when no log held defines it.
     pub(crate) type_name: Option<String>,
 }
@@ -198,7 +198,7 @@ impl PeerService {
 
 /// A certificate with the checkpoint its log has now.
 fn held(peer: &Peer, state: CertificateState) -> Option<Held> {
-    let checkpoint = peer.catalogue.log(&state.log)?.checkpoint()?;
+    let checkpoint = peer.catalogue.log(&state.log)?.covered()?;
     let type_name = type_name(peer, &state.certificate().id.type_code());
     Some(Held {
         state,

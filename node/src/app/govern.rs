@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use certmesh_ledger::governance::{Action, History, Item, TrustFile};
+use certmesh_ledger::governance::{Action, Item, TrustFile};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
@@ -35,7 +35,7 @@ impl Govern for PeerService {
     }
 
     fn propose(&self, item: Item) -> BoxFuture<'static, Result<Shown, Refusal>> {
-        if !is_carried_out(&item, &self.members().history()) {
+        if !is_carried_out(&item) {
             let why = "nodes of this version would not act upon it: neither upon logs that are cut, another catalogue key, a later \
                        format, a log that goes on after a loss, a department that is admitted a second time, nor upon a successor of \
                        one that is removed";
@@ -83,22 +83,19 @@ fn is_ready(item: &Item, peer: &Peer) -> Result<(), String> {
 }
 
 /// Whether nodes of this version act upon all of it once it is final: any other decision would be one in name.
-fn is_carried_out(item: &Item, history: &History) -> bool {
+fn is_carried_out(item: &Item) -> bool {
     let acted_upon = |action: &Action| match action {
         Action::Govern(_)
         | Action::ReplacePolicy(_)
         | Action::ReplaceIdentity(_)
         | Action::Suspend(_)
         | Action::Resume(_)
-        | Action::ChangeRoles(_) => true,
-        // Whoever comes back goes on in the next generation of its log, and nodes keep the first.
-        Action::Admit(admit) => history.trail(&admit.introduction.newcomer.code).is_none(),
+        | Action::ChangeRoles(_)
+        | Action::Admit(_)
+        | Action::Cut(_) => true,
         // Nobody changes statuses in another's place yet.
         Action::Remove(remove) => remove.successor.is_none(),
-        Action::Cut(_)
-        | Action::ReplaceCatalogueKey(_)
-        | Action::RaiseVersion(_)
-        | Action::Unreadable(_) => false,
+        Action::ReplaceCatalogueKey(_) | Action::RaiseVersion(_) | Action::Unreadable(_) => false,
     };
     match item {
         Item::Decision(decision) => decision.proposal.actions.iter().all(acted_upon),
@@ -114,7 +111,9 @@ fn is_carried_out(item: &Item, history: &History) -> bool {
 mod tests {
     use certmesh_ledger::codec::{Bounded, Text};
     use certmesh_ledger::crypto::keys::SigningKey;
-    use certmesh_ledger::governance::{Cut, CutReason, Decision, Position, Proposal, Remove};
+    use certmesh_ledger::governance::{
+        Cut, CutReason, Decision, Position, Proposal, RaiseVersion, Remove,
+    };
     use certmesh_ledger::id::DepartmentCode;
     use certmesh_ledger::names::LogId;
 
@@ -139,7 +138,7 @@ mod tests {
             };
             let key = SigningKey::from_seed(&[1; 32]);
             let item = Decision::propose(members.network(), proposal, &key).into();
-            is_carried_out(&item, &members.history())
+            is_carried_out(&item)
         };
         let newcomer = admit(&members, OTHER);
         assert!(is_taken(std::slice::from_ref(&newcomer)));
@@ -161,10 +160,13 @@ mod tests {
             first_epoch: 0,
         }
         .into();
-        assert!(!is_taken(std::slice::from_ref(&cut)));
-        assert!(!is_taken(&[removal.clone(), cut]));
+        assert!(is_taken(std::slice::from_ref(&cut)));
+        assert!(is_taken(&[removal.clone(), cut]));
+        let raise: Action = RaiseVersion { after: 2 }.into();
+        assert!(!is_taken(std::slice::from_ref(&raise)));
+        assert!(!is_taken(&[removal.clone(), raise]));
         // A second admission.
         decide(&members, &[removal]);
-        assert!(!is_taken(&[newcomer]));
+        assert!(is_taken(&[newcomer]));
     }
 }

@@ -2,7 +2,6 @@
 
 use certmesh_api::OwnLogState;
 use certmesh_ledger::id::DepartmentCode;
-use certmesh_ledger::names::LogId;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
@@ -24,8 +23,12 @@ pub(crate) trait Operate {
     /// Every log held, by department.
     fn logs(&self) -> Result<Vec<LogStanding>, Refusal>;
 
-    /// One log; `None` when the department is not a member.
-    fn log(&self, department: &DepartmentCode) -> Result<Option<LogStanding>, Refusal>;
+    /// One log, with the root over its first records if that is asked for; `None` when the department is not a member.
+    fn log(
+        &self,
+        department: &DepartmentCode,
+        root_at: Option<u64>,
+    ) -> Result<Option<LogStanding>, Refusal>;
 
     /// The other members.
     fn peers(&self) -> Vec<MemberStanding>;
@@ -81,9 +84,16 @@ impl Operate for PeerService {
         Ok(logs.map(|log| self.peer.log_standing(&log)).collect())
     }
 
-    fn log(&self, department: &DepartmentCode) -> Result<Option<LogStanding>, Refusal> {
-        let log = self.peer.catalogue.log(&LogId::first(*department));
-        Ok(log.map(|log| self.peer.log_standing(&log)))
+    fn log(
+        &self,
+        department: &DepartmentCode,
+        root_at: Option<u64>,
+    ) -> Result<Option<LogStanding>, Refusal> {
+        let log = self.peer.catalogue.log_of(department);
+        Ok(log.map(|log| LogStanding {
+            root_at: root_at.and_then(|size| log.root_at(size)),
+            ..self.peer.log_standing(&log)
+        }))
     }
 
     fn peers(&self) -> Vec<MemberStanding> {

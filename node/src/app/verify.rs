@@ -119,7 +119,7 @@ impl Verify for PeerService {
     fn cosigned(&self, log: LogId, patience: Duration) -> BoxFuture<'static, bool> {
         let peer = Arc::clone(&self.peer);
         let signed = move || {
-            let checkpoint = peer.catalogue.log(&log)?.checkpoint()?;
+            let checkpoint = peer.catalogue.log(&log)?.provable()?;
             let now_ms = now_ms();
             let mut witnesses = peer.witnesses_of(&checkpoint).into_iter();
             witnesses.find(|signed| !is_dated_ahead(signed.time_ms, now_ms))

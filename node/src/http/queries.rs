@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use certmesh_api::formats::{self, Binary, Date};
 use certmesh_api::{
-    CatalogueView, Certificate, CertificateFields, FindRequest, Found, History, LogView,
+    CatalogueView, Certificate, CertificateFields, FaultKind, FindRequest, Found, History, LogView,
     NodeStatus, PeerView, Verification,
 };
 use tokio::time::Instant;
@@ -234,16 +234,26 @@ pub(super) async fn logs(State(api): State<Arc<Api>>) -> Result<Response, Reject
 /// Show a log
 #[utoipa::path(
     get, path = "/v1/logs/{department}", tag = "Node", operation_id = "showLog",
-    params(("department" = formats::DepartmentCode, Path, description = "Department code (GB 32100)")),
+    params(
+        ("department" = formats::DepartmentCode, Path, description = "Department code (GB 32100)"),
+        ("size" = Option<u64>, Query, description = "Show the Merkle root over so many of its first records as well"),
+    ),
     responses((status = 200, description = "The log", body = LogView), LogProblems),
 )]
 pub(super) async fn log(
     State(api): State<Arc<Api>>,
     Segment(code): Segment,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Rejection> {
     let code = path_department(&code)?;
+    let [size] = parameters(query.as_deref(), ["size"])?;
+    let size = size.map(|size| match size.parse() {
+        Ok(size) if size > 0 => Ok(size),
+        _ => Err(Rejection::field("size", FaultKind::NumberFromOne)),
+    });
+    let size = size.transpose()?;
     api.query(move |service| {
-        let log = service.log(&code)?;
+        let log = service.log(&code, size)?;
         let log = log.ok_or(Refusal::NotFound { what: Item::Log })?;
         Ok(json(StatusCode::OK, &views::log(service.members(), &log)))
     })

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use certmesh_ledger::codec;
 use certmesh_ledger::id::DepartmentCode;
-use certmesh_ledger::log::{Cosignature, SignedCheckpoint, VerifiedCheckpoint};
+use certmesh_ledger::log::{Checkpoint, Cosignature, SignedCheckpoint, VerifiedCheckpoint};
 use certmesh_ledger::store::Table;
 
 use super::{Peer, now_ms};
@@ -67,21 +67,21 @@ impl Peer {
     }
 
     /// Other members' signatures under exactly this checkpoint.
-    pub(crate) fn witnesses_of(&self, checkpoint: &VerifiedCheckpoint) -> Vec<Cosignature> {
+    pub(crate) fn witnesses_of(&self, checkpoint: &Checkpoint) -> Vec<Cosignature> {
         let mut all = self.cosignatures_of(checkpoint);
         all.retain(|signed| signed.witness != checkpoint.log.department);
         all
     }
 
     /// Members' signatures under exactly this checkpoint, its own department's among them.
-    pub(crate) fn cosignatures_of(&self, checkpoint: &VerifiedCheckpoint) -> Vec<Cosignature> {
+    pub(crate) fn cosignatures_of(&self, checkpoint: &Checkpoint) -> Vec<Cosignature> {
         let all = self.cosignatures.read();
         let of_log = all
             .get(&checkpoint.log)
             .into_iter()
             .flat_map(BTreeMap::values);
         of_log
-            .filter(|(signed, _)| signed == checkpoint)
+            .filter(|(signed, _)| **signed == *checkpoint)
             .map(|(_, cosignature)| cosignature.clone())
             .collect()
     }

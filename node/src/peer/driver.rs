@@ -618,9 +618,12 @@ impl Driver {
             Some(refusal) => tracing::error!("{}", say(&refusal)),
             None => tracing::info!("this department's part in the network has changed"),
         }
-        let own = members.member(&self.peer.department);
-        if own.is_some_and(|own| own.keys.transport.to_string() != self.peer.peer_id) {
-            self.peer.rekeyed.notify_one();
+        let Some(own) = members.member(&self.peer.department) else {
+            return;
+        };
+        let other_key = own.keys.transport.to_string() != self.peer.peer_id;
+        if other_key || own.log() != self.peer.catalogue.own() {
+            self.peer.restart.notify_one();
         }
     }
 
@@ -638,8 +641,8 @@ impl Driver {
                     self.requests.insert(sent, Waiting::Sync(request));
                 }
             }
-            Command::Store { from, page } => {
-                if let Err(busy) = self.storage.store(from, page) {
+            Command::Store { from, records } => {
+                if let Err(busy) = self.storage.store(from, records) {
                     self.handle(Event::Stored(busy));
                 }
             }

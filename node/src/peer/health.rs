@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use certmesh_api::{LogState, OwnLogState};
 use certmesh_ledger::catalogue::Stale;
+use certmesh_ledger::crypto::hash::Hash;
 use certmesh_ledger::id::{ChinaTime, DepartmentCode};
 use certmesh_ledger::log::{Log, VerifiedCheckpoint};
 use certmesh_ledger::names::LogId;
@@ -21,8 +22,16 @@ use crate::metrics;
 pub(crate) struct LogStanding {
     /// Whose log.
     pub id: LogId,
-    /// Records under the accepted checkpoint.
+    /// Records under the accepted checkpoint; before the first of a generation, those that this began with.
     pub size: u64,
+    /// Root over them.
+    pub root: Option<Hash>,
+    /// Time of the last, ms.
+    pub last_ms: Option<u64>,
+    /// Root over its first records, where that was asked for.
+    pub root_at: Option<Hash>,
+    /// Records before the first in dispute, where it has stopped.
+    pub undisputed: Option<u64>,
     /// Records that some member says there are.
     pub known_size: u64,
     /// The accepted checkpoint.
@@ -94,11 +103,16 @@ impl Peer {
         let size = log.size();
         let heard = self.heard.read().known.get(&id).copied().unwrap_or(0);
         let known = heard.max(self.catalogue.newest_known(&id).unwrap_or(0));
+        let kept = || log.root_at(size).filter(|_| size > 0);
         let witnesses = checkpoint.as_ref().map(|of| self.witnesses_of(of));
         let witnesses = witnesses.unwrap_or_default().into_iter();
         LogStanding {
             id,
             size,
+            root: checkpoint.as_ref().map(|it| it.root).or_else(kept),
+            last_ms: log.last_ms(),
+            root_at: None,
+            undisputed: log.stopped().map(|stopped| stopped.undisputed()),
             known_size: known.max(size),
             checkpoint,
             certificates: log.issued().values().sum(),

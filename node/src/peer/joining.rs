@@ -1,30 +1,46 @@
 //! What this peer does when members join, are suspended or are removed while it runs.
 
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use certmesh_ledger::catalogue::Begun;
 use certmesh_ledger::governance::Changes;
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::log::Opening;
 use certmesh_ledger::names::LogId;
 
+use super::writer::WriterHandle;
 use super::{Peer, Refusal};
 
 impl Peer {
-    /// Opens the logs of those that joined. Waits for the disk: before anybody is told of them, on a thread that may.
+    /// Opens the logs of those that joined, and of those that go on in another generation. Waits for the disk: before anybody is told of them, on a thread that may.
     pub(crate) fn open_logs_of_newcomers(&self, changes: &Changes) {
         for code in &changes.departments {
-            let log = LogId::first(*code);
-            match self.catalogue.begin(&log) {
+            match self.catalogue.begin(code) {
                 Ok(None) => {}
-                Ok(Some(opening)) => {
+                Ok(Some(Begun {
+                    log,
+                    opening,
+                    filling,
+                })) => {
                     report_opening(&log, &opening);
+                    // A long log takes its time, and those who vote must not wait for it.
+                    if let Some(filling) = filling {
+                        let named = thread::Builder::new().name("fill".into());
+                        if let Err(error) = named.spawn(move || filling.run()) {
+                            tracing::error!(%log, %error, "what is kept of it has to come from other members");
+                        }
+                    }
                     if let Some((path, _)) = opening.set_aside {
                         let path = path.display().to_string();
                         self.set_aside.write().insert(log, path);
                     }
                 }
                 Err(error) => tracing::error!(
-                    %log,
+                    department = %code,
                     %error,
-                    "the log of a new member can't be opened: nothing of it is taken in before the node is started again"
+                    "the log that a member writes by now can't be opened: nothing of it is taken in before the node is started again"
                 ),
             }
         }
@@ -49,6 +65,21 @@ impl Peer {
         if let Err(error) = self.key_files.read_again() {
             tracing::error!(%error, "a key that is to take the place of this node's can't be read");
         }
+    }
+}
+
+/// Between two looks at whether the own log may be written.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Has what a new generation of the own log begins with signed, once members have confirmed that it is theirs to begin.
+pub(crate) async fn sign_beginning(peer: Arc<Peer>, writer: WriterHandle) {
+    let log = &peer.own.log;
+    while log.lineage().kept() > 0 && !log.is_begun() {
+        if peer.own.is_confirmed() {
+            // With too much waiting it is asked for again.
+            let _ = writer.sign_beginning();
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 

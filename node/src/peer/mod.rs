@@ -147,7 +147,7 @@ pub(crate) struct Peer {
     /// The upkeep found the own log damaged below its snapshot.
     pub(crate) own_is_damaged: Notify,
     /// This node's transport key was replaced.
-    pub(crate) rekeyed: Notify,
+    pub(crate) restart: Notify,
     /// Logs that were set aside in this run, and where.
     pub(crate) set_aside: RwLock<BTreeMap<LogId, String>>,
     pub(crate) metrics: Arc<Metrics>,

@@ -90,6 +90,8 @@ pub(crate) struct Found {
     pub(crate) new: bool,
     /// What was lost.
     pub(crate) loss: Option<Loss>,
+    /// Something was lost in an earlier generation of the log, and not made good.
+    pub(crate) lost_earlier: bool,
 }
 
 impl Found {
@@ -97,13 +99,13 @@ impl Found {
     /// one until it is made good, however often the node starts.
     pub(crate) fn at_start(mark: Mark, log: &Log, opening: &Opening) -> io::Result<Found> {
         let last = mark.read()?;
-        let empty = log.size() + log.missing() == 0;
+        let empty = !log.is_begun();
         let loss = match (&opening.set_aside, last) {
             (Some((path, damage)), _) => Some(Loss::Damaged {
                 damage: damage.into(),
                 path: path.display().to_string(),
             }),
-            (None, LastRun::NeverAppended) if empty => None,
+            (None, LastRun::NeverAppended | LastRun::EarlierGeneration { .. }) if empty => None,
             (None, LastRun::Here | LastRun::Elsewhere) if opening.head_lost => {
                 Some(Loss::HeadMissing)
             }
@@ -112,7 +114,10 @@ impl Found {
             // crash before the very first record looks the same.
             (None, LastRun::Here) => Some(Loss::Begun),
             (None, LastRun::Lost) => Some(Loss::Earlier),
-            (None, LastRun::NeverAppended | LastRun::Elsewhere) => Some(Loss::OtherDirectory {
+            (
+                None,
+                LastRun::NeverAppended | LastRun::EarlierGeneration { .. } | LastRun::Elsewhere,
+            ) => Some(Loss::OtherDirectory {
                 mark: mark.path().display().to_string(),
             }),
         };
@@ -120,6 +125,7 @@ impl Found {
             mark.write_lost()?;
         }
         Ok(Found {
+            lost_earlier: last == LastRun::EarlierGeneration { lost: true },
             new: loss.is_none() && empty,
             loss,
             mark,
@@ -139,6 +145,8 @@ pub(crate) struct OwnLog {
     new: Mutex<bool>,
     /// Why the log on disk may not be all of it, if something was lost.
     loss: Option<Loss>,
+    /// Something was lost in an earlier generation.
+    lost_earlier: bool,
     metrics: Arc<Metrics>,
 }
 
@@ -166,6 +174,7 @@ impl OwnLog {
             mark: found.mark,
             new: Mutex::new(found.new),
             loss: found.loss,
+            lost_earlier: found.lost_earlier,
             metrics,
         };
         own.show();
@@ -269,7 +278,7 @@ impl OwnLog {
     /// A loss is made good: this directory counts from now on. A log that exists nowhere has nothing to lose.
     fn mark_confirmed(&self) {
         let mut new = self.new.lock();
-        let empty = self.log.size() == 0;
+        let empty = !self.log.is_begun();
         let written = match (empty, *new) {
             (true, true) => Ok(()),
             (true, false) => self.mark.write_never_appended(),
@@ -285,9 +294,9 @@ impl OwnLog {
         }
     }
 
-    /// Whether a loss was found at an earlier start, and is not made good yet.
+    /// Whether a loss was found at an earlier start, and is not made good yet, or was not before the log ended.
     pub(crate) fn was_lost_before(&self) -> bool {
-        matches!(self.loss, Some(Loss::Earlier))
+        self.lost_earlier || matches!(self.loss, Some(Loss::Earlier))
     }
 
     /// What is known of the log at a start.
@@ -423,6 +432,7 @@ mod tests {
             mark: Mark::new(Path::new("/nowhere/signing.key"), Path::new("/nowhere")),
             new: false,
             loss: None,
+            lost_earlier: false,
         };
         OwnLog::new(Arc::new(log), Arc::new(bodies), &members, found, metrics)
     }

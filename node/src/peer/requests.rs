@@ -2,7 +2,7 @@
 
 use certmesh_api::{Caution, Fault};
 use certmesh_ledger::crypto::hash::Hash;
-use certmesh_ledger::log::VerifiedCheckpoint;
+use certmesh_ledger::log::Checkpoint;
 use certmesh_ledger::names::LogId;
 use certmesh_ledger::record::{
     Entry, GrantMade, GrantWithdrawn, MatterDefined, RecordHash, SignedRecord, TypeDefined,
@@ -30,7 +30,7 @@ pub(crate) struct Position {
 impl Position {
     /// Where a record of this place, hash and time stands in the checkpoint's log.
     pub(crate) fn at(
-        checkpoint: &VerifiedCheckpoint,
+        checkpoint: &Checkpoint,
         seq: u64,
         record: RecordHash,
         time_ms: u64,
@@ -46,7 +46,7 @@ impl Position {
     }
 
     /// Where a record of the checkpoint's log stands in it.
-    pub(crate) fn of(checkpoint: &VerifiedCheckpoint, signed: &SignedRecord) -> Position {
+    pub(crate) fn of(checkpoint: &Checkpoint, signed: &SignedRecord) -> Position {
         let record = signed.record();
         Position::at(checkpoint, record.seq, signed.hash(), record.time_ms)
     }

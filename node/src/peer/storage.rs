@@ -7,9 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use certmesh_ledger::id::DepartmentCode;
-use certmesh_ledger::log::{Page, PageError, VerifiedPage};
+use certmesh_ledger::log::PageError;
 use certmesh_ledger::names::LogId;
-use certmesh_ledger::sync::{StoreFailure, Stored, stored};
+use certmesh_ledger::sync::{Received, StoreFailure, Stored, Verified, stored};
 use crossbeam_channel::{Sender, TrySendError, bounded};
 use tokio::sync::mpsc;
 
@@ -23,11 +23,11 @@ const OUT_OF_FILES: Duration = Duration::from_millis(200);
 
 /// Where the driver hands over pages.
 pub(crate) struct Storage {
-    lanes: Vec<Sender<(DepartmentCode, Box<Page>)>>,
+    lanes: Vec<Sender<(DepartmentCode, Received)>>,
 }
 
 /// A page that was verified, or not.
-type Checked = (DepartmentCode, LogId, Result<VerifiedPage, PageError>);
+type Checked = (DepartmentCode, LogId, Result<Verified, PageError>);
 
 impl Storage {
     /// Starts the threads; they end when this is dropped.
@@ -37,16 +37,16 @@ impl Storage {
     ) -> std::io::Result<Storage> {
         let mut lanes = Vec::new();
         for n in 0..LANES {
-            let (lane, pages) = bounded::<(DepartmentCode, Box<Page>)>(WAITING);
+            let (lane, pages) = bounded::<(DepartmentCode, Received)>(WAITING);
             // One page verified ahead of the one that is stored keeps both threads busy.
             let (sender, checked) = bounded::<Checked>(1);
             let members = peer.catalogue.members().clone();
             thread::Builder::new()
                 .name(format!("verify-{n}"))
                 .spawn(move || {
-                    for (from, page) in pages {
-                        let log = page.checkpoint.checkpoint.log;
-                        if sender.send((from, log, page.verify(&members))).is_err() {
+                    for (from, records) in pages {
+                        let log = records.log();
+                        if sender.send((from, log, records.verify(&members))).is_err() {
                             return;
                         }
                     }
@@ -79,10 +79,10 @@ impl Storage {
 
     /// Has a page stored. Never waits, since the driver takes the results of those that are under way: with too many waiting
     /// the page isn't taken, and this says so.
-    pub(crate) fn store(&self, from: DepartmentCode, page: Box<Page>) -> Result<(), Stored> {
-        let log = page.checkpoint.checkpoint.log;
+    pub(crate) fn store(&self, from: DepartmentCode, records: Received) -> Result<(), Stored> {
+        let log = records.log();
         let sum: usize = log.department.as_str().bytes().map(usize::from).sum();
-        match self.lanes[sum % self.lanes.len()].try_send((from, page)) {
+        match self.lanes[sum % self.lanes.len()].try_send((from, records)) {
             Err(TrySendError::Full(_)) => Err(Stored {
                 log,
                 from,

@@ -249,7 +249,7 @@ impl Rounds {
         let peer = &self.peer;
         // One that can't be read is compared with nothing: reading the logs finds it.
         let records = |of: &LogId, seq| {
-            let log = peer.catalogue.log(of);
+            let log = peer.catalogue.log_of(&of.department);
             let record = log.and_then(|log| log.record(seq).ok());
             Ok(record.map(|record| (record.record().clone(), record.hash())))
         };

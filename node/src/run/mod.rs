@@ -8,14 +8,14 @@ mod identity;
 mod reload;
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use certmesh_api::tokens::Clients;
-use certmesh_ledger::bodies::{Attachments, Bodies};
+use certmesh_ledger::bodies::{Attachments, Bodies, go_on_in_generation};
 use certmesh_ledger::catalogue::{Catalogue, Opened};
 use certmesh_ledger::crypto::keys::{CatalogueKey, FieldKey, IndexKey, KeyRing, SigningKey};
 use certmesh_ledger::disk::RealDisk;
@@ -23,7 +23,7 @@ use certmesh_ledger::governance::engine::Engine;
 use certmesh_ledger::governance::{Kept, Store as GovernanceStore};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::journal::Journal;
-use certmesh_ledger::log::{Log, Opening, Place, SEGMENT_RECORDS, Writer};
+use certmesh_ledger::log::{self, Opening, Place, SEGMENT_RECORDS, Writer};
 use certmesh_ledger::membership::Membership;
 use certmesh_ledger::names::{LogId, LogName};
 use certmesh_ledger::operating::OperatingKeys;
@@ -158,6 +158,7 @@ fn open_peer(
         segment_records: SEGMENT_RECORDS,
         index_key: IndexKey::from_transport_seed(&identity.first_transport),
     };
+    let settling = place.clone();
     let Opened {
         mut catalogue,
         openings,
@@ -179,7 +180,8 @@ fn open_peer(
     let own = catalogue
         .log(&catalogue.own())
         .expect("a member's log is always opened");
-    let mark = Mark::new(&config.keys.signing, dir).with_head(place_of_head(dir, &own));
+    let mark = Mark::new(&config.keys.signing, dir);
+    let mark = mark.with_head(&dir.join("heads"), own.name().id);
     let opening = openings.iter().find(|(log, _)| *log == catalogue.own());
     let opening = opening.map(|(_, opening)| opening);
     let opening = opening.cloned().unwrap_or_default();
@@ -190,19 +192,29 @@ fn open_peer(
             "{loss}: nothing is appended until all other members have reported what they hold"
         );
     }
-    let bodies = Bodies::open(
-        disk,
-        &dir.join("bodies"),
-        own.name(),
-        identity.field_key.clone(),
-    )?;
+    // Whatever the generation: what a department keeps beside its log is one.
+    let first = LogName {
+        id: LogId::first(config.department),
+        ..*own.name()
+    };
+    let bodies_dir = dir.join("bodies");
+    // Before anything is appended in a new generation, which gives positions of the one before to other records.
+    go_on_in_generation(disk, &bodies_dir, own.lineage().ended(), |generation| {
+        let id = LogId {
+            generation,
+            ..first.id
+        };
+        log::settle(&settling, LogName { id, ..first })
+    })
+    .map_err(at(&bodies_dir))?;
+    let bodies = Bodies::open(disk, &bodies_dir, &first, identity.field_key.clone())?;
     let bodies = Arc::new(bodies);
-    let attachments = Attachments::open(Arc::new(disk.clone()), &dir.join("bodies"), *own.name());
+    let attachments = Attachments::open(Arc::new(disk.clone()), &bodies_dir, first);
     let uploads = uploads::directory(dir);
     let lookups = Journal::new(
         Arc::new(disk.clone()),
         dir.join("lookups"),
-        *own.name(),
+        first,
         &identity.field_key,
     );
     let ring = KeyRing::from(identity.signing.clone());
@@ -234,7 +246,7 @@ fn open_peer(
         uploads: Uploads::new(uploads, config.api.uploads),
         lost: Default::default(),
         own_is_damaged: Notify::new(),
-        rekeyed: Notify::new(),
+        restart: Notify::new(),
         heard: RwLock::default(),
         governance: RwLock::default(),
         cosignatures: RwLock::default(),
@@ -279,7 +291,8 @@ fn govern_on(
     let chain = identity.members.clone();
     // Once for each loss: a key that was made for it since has voted nowhere.
     let noted = peer.own.was_lost_before() && !kept.left.barred.is_empty();
-    if peer.own.found() == OwnLogOnDisk::Lost && !noted {
+    let lost = peer.own.was_lost_before() || peer.own.found() == OwnLogOnDisk::Lost;
+    if lost && !noted {
         // What these keys voted was on the disk that was lost, too. Which of them is in force the chain says, which may be lost
         // as well.
         let barred = &mut kept.left.barred;
@@ -327,11 +340,6 @@ fn check_bodies(
     )?)
 }
 
-/// The own log's head file, as `Place` has it.
-fn place_of_head(dir: &Path, own: &Log) -> PathBuf {
-    dir.join("heads").join(own.name().id.to_string())
-}
-
 /// Draws the number of this run.
 fn draw_instance() -> Result<Instance, RunError> {
     let mut bytes = [0; 8];
@@ -345,8 +353,9 @@ enum Ended {
     Stopped,
     /// The own log turned out to be damaged. Another run finds out what is, and repairs it.
     Damaged,
-    /// Its transport key was replaced: whoever connects has to be met with the next one.
-    Rekeyed,
+    /// Its transport key was replaced, so that whoever connects has to be met with the next one; or its log goes on in another
+    /// generation.
+    Changed,
     /// There was no catalogue key, and now there is; or its configuration was read again while it waited for one.
     Prepared,
 }
@@ -366,7 +375,9 @@ pub(crate) async fn run(
         match run_once(&mut config, stopped.as_mut(), reloads.as_mut()).await? {
             Ended::Stopped => return Ok(()),
             Ended::Damaged => tracing::error!("starting again, to read all of the own log"),
-            Ended::Rekeyed => tracing::info!("starting again with the next transport key"),
+            Ended::Changed => {
+                tracing::info!("starting again with another transport key or log");
+            }
             Ended::Prepared => {}
         }
     }
@@ -439,7 +450,7 @@ async fn run_once(
             // It ends by itself only in a panic: a peer that no longer hears others must not continue to answer.
             () = work.driver.ended() => break Err(RunError::Died),
             () = peer.own_is_damaged.notified() => break Ok(Ended::Damaged),
-            () = peer.rekeyed.notified() => break Ok(Ended::Rekeyed),
+            () = peer.restart.notified() => break Ok(Ended::Changed),
             Some(read) = reloads.next() => tokio::task::block_in_place(|| reloading.reload(read)),
         }
     };
@@ -473,6 +484,7 @@ struct Work {
     upkeep: Upkeep,
     forgetting: JoinHandle<()>,
     ending: JoinHandle<()>,
+    beginning: JoinHandle<()>,
     destroying: JoinHandle<()>,
     removing: JoinHandle<()>,
     /// Takes the members' addresses when they are read again.
@@ -584,6 +596,7 @@ impl Work {
             upkeep: Upkeep::start(peer, config.reread_every, damaged).map_err(&spawn_error)?,
             forgetting: tokio::spawn(retries::keep_forgetting(Arc::clone(&peer.store), agreed)),
             ending: tokio::spawn(ending.keep_ending()),
+            beginning: tokio::spawn(joining::sign_beginning(Arc::clone(peer), writer.clone())),
             destroying: tokio::spawn(copies::keep_destroying(Arc::clone(peer))),
             removing: tokio::spawn(uploads::keep_removing(Arc::clone(peer))),
             addresses_read,
@@ -625,6 +638,8 @@ impl Work {
     async fn stop(self, peer: &Peer) {
         // It holds a handle to the thread of governance.
         self.ending.abort();
+        // And this one to the writer's.
+        self.beginning.abort();
         // Fails when it has ended by itself.
         let _ = self.stop_driver.send(());
         tokio::task::block_in_place(|| self.driver.join());

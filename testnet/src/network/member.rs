@@ -11,6 +11,7 @@ use certmesh_ledger::crypto::sealing::SealingSecret;
 use certmesh_ledger::genesis::{Department, MAX_GOVERNORS, PeerId, Role};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::last_run::Mark;
+use certmesh_ledger::names::LogId;
 use zeroize::Zeroizing;
 
 use super::identities::{self, Identities};
@@ -118,8 +119,9 @@ impl Member {
 
     /// The mark beside its keys that says which data directory its node ran with last.
     pub(crate) fn mark(&self) -> Mark {
-        let head = self.data().join("heads").join(self.code().as_str());
-        Mark::new(&self.dir.join("keys/signing.key"), &self.data()).with_head(head)
+        let heads = self.data().join("heads");
+        let mark = Mark::new(&self.dir.join("keys/signing.key"), &self.data());
+        mark.with_head(&heads, LogId::first(self.code()))
     }
 
     /// Writes the node's configuration. `peers` says where it finds the others: multiaddresses by code, which stand in

@@ -17,7 +17,7 @@ use crate::log::checkpoint::Agreement;
 use crate::log::definitions::Definitions;
 use crate::log::head::{Head, HeadFile, own};
 use crate::log::index_files::{index_files, index_name};
-use crate::log::link::{BrokenRule, verify};
+use crate::log::link::{BrokenRule, Tip, verify};
 use crate::log::scan::{Batch, Begun, Damaged, Ended, Files, Resume, Start, Visitor, scan};
 use crate::log::segment::{Offsets, file_name};
 use crate::log::statuses::{Statuses, status_key};
@@ -150,10 +150,12 @@ impl<'c> Check<'c> {
         self.open_tree(&head)?;
         self.open_index(&head)?;
         let (place, name) = (self.place, self.name);
+        let history = self.members.history();
         let files = Files {
             disk: &*place.disk,
             dir: &place.log_dir(&name),
-            log: &name,
+            log: &history.lineage(name.id),
+            beginning: history.beginning(name.id),
             segment_records: place.segment_records,
         };
         scan(&files, &head, Start::first(), self)?;
@@ -437,6 +439,15 @@ impl Visitor for Check<'_> {
             true => Ok(None),
             false => self.statuses.map().root().map(Some),
         }
+    }
+
+    fn kept(&mut self, (tip, _): (&Tip, Hash), agrees: bool) -> io::Result<()> {
+        if self.records_whole() && !agrees {
+            let size = tip.size;
+            let rule = format!("the first {size} records are not those that the members kept");
+            self.fault(self.head_path(), None, rule, Content::Original);
+        }
+        Ok(())
     }
 
     fn accepted(&mut self, size: u64, found: &Agreement) -> io::Result<()> {

@@ -9,7 +9,7 @@ use super::*;
 use crate::disk::RealDisk;
 use crate::disk::hooked::{HookedDisk, Operation};
 use crate::log::{Applied, WriteError, fsck};
-use crate::sync::{StoreFailure, stored};
+use crate::sync::{StoreFailure, Verified, stored};
 
 /// A disk that opens only so many more files and directories.
 #[derive(Clone)]
@@ -136,7 +136,7 @@ fn a_page_that_comes_without_a_descriptor_left_can_be_added_later() {
             name().id,
             Some(&log),
             ISSUER.parse().unwrap(),
-            page.verify(&members()),
+            page.verify(&members()).map(Verified::Page),
         )
         .result
     };

@@ -177,7 +177,7 @@ fn a_log_goes_on_under_each_next_key_and_reads_the_same_everywhere() {
     let of = |log: &Log| {
         let records = (0..8).map(|seq| log.record(seq).unwrap());
         let claims: Vec<_> = records
-            .map(|record| record.record().claim(log.name().id))
+            .map(|record| record.record().claim(log.lineage()))
             .collect();
         claims
     };
@@ -408,6 +408,7 @@ fn a_cosignature_counts_by_what_its_witness_knew_and_was() {
         key: net.world.own(n).now().clone(),
         epoch: net.world.member(n).epoch,
         height: net.members.history().height(),
+        generation: 0,
     };
     let cosign = |net: &Net, n: usize| {
         Cosignature::sign(&net.members, &checkpoint, code(n), 5, &signs(net, n))

@@ -6,6 +6,7 @@ mod crash_matrix;
 mod damage;
 mod definitions;
 mod descriptors;
+mod generations;
 mod governed;
 mod kept;
 mod later_files;

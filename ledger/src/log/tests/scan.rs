@@ -5,7 +5,7 @@ use crate::disk::Disk;
 use crate::header::HeaderError;
 use crate::log::checkpoint::Agreement;
 use crate::log::head::{Head, HeadFile};
-use crate::log::link::BrokenRule;
+use crate::log::link::{BrokenRule, Tip};
 use crate::log::scan::{Batch, Begun, Damaged, Ended, Files, Resume, Start, Visitor, scan};
 use crate::log::segment::Offsets;
 use crate::log::{Applied, fsck};
@@ -32,6 +32,9 @@ impl Visitor for Recorder<'_> {
     }
     fn segment(&mut self, begun: &Begun) -> std::io::Result<()> {
         self.sees(format!("segment {}", begun.first))
+    }
+    fn kept(&mut self, (tip, _): (&Tip, Hash), agrees: bool) -> std::io::Result<()> {
+        self.sees(format!("kept {}: {agrees}", tip.size))
     }
     fn unlinked(&mut self, _first: u64, rule: BrokenRule) -> std::io::Result<()> {
         self.sees(rule.to_string())
@@ -85,7 +88,8 @@ fn seen(disk: &MemoryDisk, steps_over: bool) -> Vec<String> {
     let files = Files {
         disk,
         dir: &place.log_dir(&log),
-        log: &log,
+        log: &log.into(),
+        beginning: None,
         segment_records: 8,
     };
     let mut recorder = Recorder {

@@ -37,13 +37,13 @@ impl World {
                     answer: Err(Failure::Unreachable),
                 },
             ),
-            What::Stores { from, page } => {
-                let id = page.checkpoint.checkpoint.log;
+            What::Stores { from, records } => {
+                let id = records.log();
                 let done = stored(
                     id,
                     self.peers[n].log(&id).as_deref(),
                     from,
-                    page.verify(&self.members),
+                    records.verify(&self.members),
                 );
                 self.check_log(n, &id);
                 self.handle(n, Event::Stored(done));
@@ -196,11 +196,11 @@ impl World {
                 };
                 self.send(n, other, 0, &|| Message::Request(request, bytes.clone()));
             }
-            Command::Store { from, page } => {
+            Command::Store { from, records } => {
                 let takes = self.rng.random_range(1..20);
                 let free = self.peers[n].storage_free_ms.max(self.now_ms) + takes;
                 self.peers[n].storage_free_ms = free;
-                self.plan(n, free - self.now_ms, What::Stores { from, page });
+                self.plan(n, free - self.now_ms, What::Stores { from, records });
             }
             Command::Judge { id, judgement } => {
                 let (from, bytes) = self.peers[n].judging.remove(&id).expect("judged once");

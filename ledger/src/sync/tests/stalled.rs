@@ -137,10 +137,10 @@ impl Fresh {
                         id: request,
                         body,
                     }),
-                    Command::Store { from, page } => {
+                    Command::Store { from, records } => {
                         self.stored += 1;
-                        let id = page.checkpoint.checkpoint.log;
-                        let page = page.verify(self.held.members());
+                        let id = records.log();
+                        let page = records.verify(self.held.members());
                         let log = self.held.log(&id);
                         events.insert(0, Event::Stored(stored(id, log.as_deref(), from, page)));
                     }

@@ -9,10 +9,9 @@ use rand_chacha::ChaCha8Rng;
 use crate::catalogue::Catalogue;
 use crate::disk::MemoryDisk;
 use crate::id::DepartmentCode;
-use crate::log::Page;
 use crate::membership::Membership;
 use crate::names::LogId;
-use crate::sync::{ConnectionId, Event, RequestId, Settings};
+use crate::sync::{ConnectionId, Event, Received, RequestId, Settings};
 
 use super::adversary::Conduct;
 use super::fresh::Watch;
@@ -43,7 +42,7 @@ pub(super) enum What {
     },
     Stores {
         from: DepartmentCode,
-        page: Box<Page>,
+        records: Received,
     },
     Ticks,
     Reopens(LogId),

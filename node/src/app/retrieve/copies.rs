@@ -79,7 +79,7 @@ pub(crate) fn open(peer: &Peer, name: &RetrievalHash) -> Result<Option<Copy>, Re
         }
         Err(error) => return Err(internal(&error)),
     };
-    let checkpoint = log.checkpoint().ok_or(Refusal::Internal)?;
+    let checkpoint = log.covered().ok_or(Refusal::Internal)?;
     Ok(Some(Copy {
         seq,
         until,

@@ -15,7 +15,7 @@ use certmesh_ledger::disk::MemoryDisk;
 use certmesh_ledger::governance::Item as GovernanceItem;
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode, HolderKind, MatterCode, TypeCode};
 use certmesh_ledger::journal::Looks;
-use certmesh_ledger::log::{Checkpoint, VerifiedCheckpoint};
+use certmesh_ledger::log::Checkpoint;
 use certmesh_ledger::membership::Membership;
 use certmesh_ledger::names::{LogId, LogName, NetworkId};
 use certmesh_ledger::record::{
@@ -146,7 +146,7 @@ impl Fake {
                 status: Status::Valid,
                 status_seq: None,
             },
-            checkpoint: VerifiedCheckpoint::sign(log.network, checkpoint, &signing_key()),
+            checkpoint,
             type_name: None,
         }
     }
@@ -535,7 +535,11 @@ impl Operate for Fake {
         Ok(Vec::new())
     }
 
-    fn log(&self, _department: &DepartmentCode) -> Result<Option<LogStanding>, Refusal> {
+    fn log(
+        &self,
+        _department: &DepartmentCode,
+        _root_at: Option<u64>,
+    ) -> Result<Option<LogStanding>, Refusal> {
         Ok(None)
     }
 

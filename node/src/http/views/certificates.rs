@@ -6,7 +6,7 @@ use certmesh_api::{CertificateEvent, coded};
 use certmesh_ledger::bodies::Body;
 use certmesh_ledger::catalogue::{CertificateState, Chain, Life, Successor};
 use certmesh_ledger::id::CertificateId;
-use certmesh_ledger::log::VerifiedCheckpoint;
+use certmesh_ledger::log::Checkpoint;
 use certmesh_ledger::membership::Membership;
 use certmesh_ledger::record::{
     Action, Attachment, Entry, ImpossibleTransition, Record, SignedRecord, Status, SuccessionKind,
@@ -62,7 +62,7 @@ pub(in crate::http) fn certificate(members: &Membership, held: &Held) -> certmes
 fn recorded(
     members: &Membership,
     state: &CertificateState,
-    checkpoint: &VerifiedCheckpoint,
+    checkpoint: &Checkpoint,
     type_name: Option<String>,
 ) -> certmesh_api::Certificate {
     certmesh_api::Certificate::recorded(

@@ -105,7 +105,10 @@ pub(super) fn not_written(error: &WriteError) -> Refusal {
             Refusal::OwnLogUnconfirmed(Unconfirmed::Missing { missing: *missing })
         }
         WriteError::Stopped(stopped) => Refusal::LogFrozen(stopped.into()),
-        WriteError::OutOfFiles(_) => Refusal::Overloaded { retry_after_s: 1 },
+        // The node starts again in the next generation, within moments.
+        WriteError::OutOfFiles(_) | WriteError::Ended(_) => {
+            Refusal::Overloaded { retry_after_s: 1 }
+        }
         WriteError::NoEntries | WriteError::Unreadable(_) => Refusal::Internal,
         WriteError::Append(AppendError::ReadOnly { reason, .. }) => {
             let reason = reason.clone();

@@ -68,6 +68,8 @@ struct Job {
 enum Task {
     Append(Job),
     Salvage(oneshot::Sender<Result<Salvaged, Refusal>>),
+    /// What the log's generation begins with is signed.
+    SignBeginning,
 }
 
 impl Job {
@@ -137,6 +139,11 @@ impl WriterHandle {
         self.hand_over(Task::Salvage(reply)).map(|()| outcome)
     }
 
+    /// Has what the log's generation begins with signed.
+    pub(crate) fn sign_beginning(&self) -> Result<(), Refusal> {
+        self.hand_over(Task::SignBeginning)
+    }
+
     fn hand_over(&self, task: Task) -> Result<(), Refusal> {
         self.0.try_send(task).map_err(|error| match error {
             TrySendError::Full(_) => Refusal::Overloaded { retry_after_s: 1 },
@@ -161,6 +168,10 @@ impl GroupCommit {
         while let Some(task) = next.take().or_else(|| tasks.blocking_recv()) {
             let first = match task {
                 Task::Append(job) => job,
+                Task::SignBeginning => {
+                    self.sign_beginning();
+                    continue;
+                }
                 Task::Salvage(reply) => {
                     // Whoever asked may have gone; what was taken back is in the log anyway.
                     let _ = reply.send(self.salvage());
@@ -179,7 +190,7 @@ impl GroupCommit {
                         rows += job.appends.len();
                         group.push(job);
                     }
-                    Task::Salvage(_) => {
+                    Task::Salvage(_) | Task::SignBeginning => {
                         next = Some(task);
                         break;
                     }
@@ -190,6 +201,29 @@ impl GroupCommit {
         // Whoever copies or looks at the files of a node that has stopped finds all of it in its place.
         if let Err(error) = self.writer.log().clear_redo() {
             tracing::warn!(%error, "the redo journal was not cleared; the next start replays it");
+        }
+    }
+
+    fn sign_beginning(&mut self) {
+        if self.refusal().is_some() {
+            return;
+        }
+        // Before anything is signed: whoever loses the disk from then on has lost something.
+        let begun = self.peer.own.begin().map_err(|error| error.to_string());
+        let signed = begun.and_then(|()| {
+            let signed = self.writer.sign_beginning();
+            signed.map_err(|error| error.to_string())
+        });
+        match signed {
+            Ok(None) => {}
+            Ok(Some(checkpoint)) => {
+                tracing::info!(
+                    size = checkpoint.size,
+                    "what this generation of the own log begins with is signed"
+                );
+                self.heads.send_replace(Some(checkpoint));
+            }
+            Err(error) => tracing::error!(error, "what the own log begins with was not signed"),
         }
     }
 

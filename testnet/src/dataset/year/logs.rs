@@ -14,7 +14,6 @@ use certmesh_ledger::crypto::keys::CatalogueKey;
 use certmesh_ledger::id::{Date, DepartmentCode, HolderKind, TypeCode};
 use certmesh_ledger::log::Log;
 use certmesh_ledger::membership::Membership;
-use certmesh_ledger::names::LogId;
 use certmesh_ledger::record::{CertificateIssued, Entry, SubjectTag, TypeDefined};
 
 use super::reading::DataSet;
@@ -230,7 +229,7 @@ struct Desk<'c> {
 
 impl<'c> Desk<'c> {
     fn new(catalogue: &'c Catalogue, member: &Member) -> Result<Desk<'c>, Error> {
-        let log = catalogue.log(&LogId::first(member.code()));
+        let log = catalogue.log_of(&member.code());
         let log = log.ok_or_else(|| broken(&"a member has no log"))?;
         Ok(Desk {
             department: member.code(),
