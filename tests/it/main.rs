@@ -17,6 +17,7 @@ mod docs;
 mod forked;
 mod freshness;
 mod fuzz_corpus;
+mod generations;
 mod gossip;
 mod govern;
 mod hostile;

@@ -125,7 +125,7 @@ fn another_transport_key_is_met_by_everybody_without_their_doing_anything() {
     let before = member(&net, 0, 2);
     let ran = rotate(&net, 2, 2, 2, &["transport", "sealing", "operating"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    net.wait_logged(2, "starting again with the next transport key");
+    net.wait_logged(2, "starting again with another transport key or log");
     until("the others to meet the next one", || {
         let after = member(&net, 0, 2);
         let peers = net.api(0).peers().unwrap();

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use certmesh_ledger::codec::{self, Ascending, Bounded, Text};
 use certmesh_ledger::genesis::{Policy, Role, Share, Terms};
 use certmesh_ledger::governance::{
-    Action, Admit, ChangeRoles, Govern, Introduction, MAX_ACTION, Proposal, Remove,
+    Action, Admit, ChangeRoles, Cut, CutReason, Govern, Introduction, MAX_ACTION, Proposal, Remove,
     ReplaceIdentity, ReplacePolicy, Resume, Suspend,
 };
 use certmesh_ledger::id::DepartmentCode;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::envelope::{INTRODUCTION, RENEWAL, open};
 use super::network::Network;
-use super::position::Whose;
+use super::position::{CutAt, Whose};
 use super::{Signer, sign};
 use crate::args::{Global, parsed};
 use crate::client::Client;
@@ -47,6 +47,12 @@ Examples:
 const REMOVE_EXAMPLES: &str = "\
 Examples:
   certmesh govern propose remove 11430000006122244L --reason \"merged\" --identity-key ministry-identity.key";
+
+const CUT_EXAMPLES: &str = "\
+Examples:
+  certmesh govern propose cut 11430000006122244L --why forked --reason \"its node ran twice\" --identity-key ministry-identity.key
+  certmesh govern propose cut 11430000006122244L --why stolen --size 4711 --reason \"key copied on 3 March\" \\
+      --identity-key ministry-identity.key";
 
 const ROLES_EXAMPLES: &str = "\
 Examples:
@@ -112,6 +118,21 @@ pub(crate) enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// End a member's log where it forked, or was written with a stolen key: what is kept goes on, and what comes after it counts
+    /// for nothing
+    #[command(after_help = CUT_EXAMPLES)]
+    Cut {
+        #[command(flatten)]
+        whose: CutAt,
+        /// Why
+        #[arg(long, value_name = "WHY", value_enum)]
+        why: Why,
+        /// Its operating key may have been copied: it writes on once it has another one [default: if it was stolen]
+        #[arg(long)]
+        next_key: bool,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Give a member roles, or take them
     #[command(after_help = ROLES_EXAMPLES)]
     Roles {
@@ -162,6 +183,27 @@ pub(crate) enum Command {
         #[command(flatten)]
         common: Common,
     },
+}
+
+/// Why a log is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Why {
+    /// Its operating key is in other hands: what that key signed counts only below the cut
+    Stolen,
+    /// It was signed with two histories
+    Forked,
+    /// Its department has lost what no member holds
+    Lost,
+}
+
+impl From<Why> for CutReason {
+    fn from(why: Why) -> CutReason {
+        match why {
+            Why::Stolen => CutReason::Compromised,
+            Why::Forked => CutReason::Forked,
+            Why::Lost => CutReason::Lost,
+        }
+    }
 }
 
 /// Of every proposal.
@@ -260,6 +302,21 @@ fn action<'c>(
                 successor: None,
             };
             (remove.into(), common)
+        }
+        Command::Cut {
+            whose,
+            why,
+            next_key,
+            common,
+        } => {
+            let epoch = network.member(&whose.department)?.epoch;
+            let next_key = *next_key || *why == Why::Stolen;
+            let cut = Cut {
+                position: whose.position(client, network)?,
+                why: (*why).into(),
+                first_epoch: epoch.saturating_add(next_key.into()),
+            };
+            (cut.into(), common)
         }
         Command::Roles {
             whose,
