@@ -4,7 +4,7 @@
 //! - [`keys`]: Ed25519 signatures, and keys from which tags, salts and ciphers are derived
 //! - [`passphrase`]: what opens such a file, and what trying one costs
 //! - [`sealing`]: X25519 keys that are sealed to
-//! - [`identity_file`]: a department's identity key, encrypted under a passphrase
+//! - [`identity_file`]: a department's identity key, or a recovery key, encrypted under a passphrase
 //! - [`secret_files`], [`core_dumps`]: secrets read from disk, and kept off it
 
 pub mod core_dumps;

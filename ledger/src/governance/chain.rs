@@ -95,6 +95,16 @@ impl fmt::Display for BlockId {
     }
 }
 
+/// What the signatures of a recovery are over. Those who go on governing after it vote on its block among themselves.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct RecoveryId(pub Hash);
+
+impl fmt::Display for RecoveryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// Hash of a proposal, which its proposer signs and the approvals are over.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct ProposalId(pub Hash);
