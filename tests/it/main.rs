@@ -19,6 +19,7 @@ mod freshness;
 mod fuzz_corpus;
 mod gossip;
 mod govern;
+mod govern_recovery;
 mod hostile;
 mod import;
 mod import_table;

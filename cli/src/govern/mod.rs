@@ -8,6 +8,7 @@ pub(crate) mod envelope;
 mod network;
 mod position;
 mod propose;
+mod recover;
 mod renew;
 mod rotate;
 mod show;
@@ -53,6 +54,7 @@ pub(crate) enum Command {
     Withdraw(Decide),
     Rotate(rotate::Rotate),
     RenewIdentity(renew::RenewIdentity),
+    Recover(recover::Recover),
     TrustFile(show::TrustFileOut),
     Sign(sign::SignFile),
     Submit(sign::SubmitFile),
@@ -116,6 +118,7 @@ pub(crate) fn run(
         Command::Withdraw(args) => sign::about(args, Request::Withdraw, global, screen),
         Command::Rotate(args) => rotate::run(args, global, screen),
         Command::RenewIdentity(args) => renew::run(args, global, screen),
+        Command::Recover(args) => recover::run(args, global, screen),
         Command::TrustFile(args) => show::trust_file(args, global, screen),
         Command::Sign(args) => sign::sign_file(args, screen),
         Command::Submit(args) => sign::submit_file(args, global, screen),
