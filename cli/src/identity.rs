@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use certmesh_ledger::crypto::identity_file::{IdentityFile, KeyHolder};
-use certmesh_ledger::crypto::keys::SigningKey;
+use certmesh_ledger::crypto::keys::{PublicKey, SigningKey};
 use certmesh_ledger::crypto::passphrase::{Cost, Passphrase};
 use certmesh_ledger::crypto::secret_files;
 use certmesh_tables::FileError;
@@ -12,9 +12,17 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+pub(crate) use place::{IdentityKey, KeyPlace, TokenText};
+
 use crate::files::{Access, directory_of, sync_directory, write_new, write_whole};
+#[cfg(feature = "pkcs11")]
+use crate::pkcs11;
+#[cfg(not(feature = "pkcs11"))]
+use crate::pkcs11::Pkcs11Error;
 use crate::screen::{Screen, Tone};
 use crate::{Error, Outcome, passphrase};
+
+mod place;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -25,7 +33,8 @@ Examples:
 const SHOW_EXAMPLES: &str = "\
 Examples:
   certmesh identity show transport-identity.key
-  certmesh identity show transport-identity.key --json";
+  certmesh identity show transport-identity.key --json
+  certmesh identity show 'pkcs11:token=TRANSPORT;object=identity'";
 
 const PASSPHRASE_EXAMPLES: &str = "\
 Examples:
@@ -39,15 +48,15 @@ pub(crate) enum Command {
     NewRecovery(NewRecovery),
 }
 
-/// Show whose identity key a file holds; no passphrase is needed
+/// Show whose identity key a file holds, or which key a PKCS#11 token has; neither passphrase nor PIN is needed
 ///
-/// The file itself says so: whether it was changed shows when it is opened.
+/// The file itself says so: whether it was changed shows when it is opened. A token doesn't know whose its keys are.
 #[derive(Debug, Args)]
 #[command(after_help = SHOW_EXAMPLES)]
 pub(crate) struct Show {
-    /// The file of the identity key
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// The file of the identity key, or the `pkcs11:` URI of one in a token
+    #[arg(value_name = "FILE|URI", value_parser = KeyPlace::parser())]
+    key: KeyPlace,
 }
 
 /// Change the passphrase of an identity key
@@ -90,8 +99,8 @@ pub(crate) struct NewRecovery {
 /// Where the passphrase of an identity key is.
 #[derive(Debug, Args)]
 pub(crate) struct PassphraseFile {
-    /// File with the identity key's passphrase, one line, mode 0600 [default: the passphrase in CERTMESH_IDENTITY_PASSPHRASE, else
-    /// asked for]
+    /// File with the identity key's passphrase, or with its token's PIN, one line, mode 0600 [default: what is in
+    /// CERTMESH_IDENTITY_PASSPHRASE, else asked for]
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 }
@@ -109,9 +118,27 @@ impl PassphraseFile {
 
 pub(crate) fn run(command: &Command, screen: &mut Screen) -> Result<Outcome, Error> {
     match command {
-        Command::Show(args) => show(&args.file, screen),
+        Command::Show(args) => match &args.key {
+            KeyPlace::File(path) => show(path, screen),
+            KeyPlace::Token(text) => show_in_token(text, screen),
+        },
         Command::Passphrase(args) => change(args, screen),
         Command::NewRecovery(args) => new_recovery(args, screen),
+    }
+}
+
+/// Opens an identity key, in its file or in its token.
+///
+/// # Errors
+/// What is wrong with the file, the token, the passphrase or the PIN.
+pub(crate) fn open(
+    place: &KeyPlace,
+    passphrase: &PassphraseFile,
+    screen: &mut Screen,
+) -> Result<IdentityKey, Error> {
+    match place {
+        KeyPlace::File(path) => Ok(IdentityKey::File(open_file(path, passphrase, screen)?)),
+        KeyPlace::Token(text) => open_in_token(text, passphrase, screen),
     }
 }
 
@@ -119,7 +146,7 @@ pub(crate) fn run(command: &Command, screen: &mut Screen) -> Result<Outcome, Err
 ///
 /// # Errors
 /// What is wrong with the file or the passphrase.
-pub(crate) fn open(
+fn open_file(
     path: &Path,
     passphrase: &PassphraseFile,
     screen: &mut Screen,
@@ -128,6 +155,45 @@ pub(crate) fn open(
     let passphrase = passphrase.present(path, screen)?;
     file.open(&passphrase)
         .map_err(|error| Error::identity_file(path, error))
+}
+
+#[cfg(feature = "pkcs11")]
+fn open_in_token(
+    text: &TokenText,
+    pin: &PassphraseFile,
+    screen: &mut Screen,
+) -> Result<IdentityKey, Error> {
+    let pin = |token: &str| passphrase::pin(pin.passphrase_file.as_deref(), token, screen);
+    pkcs11::open(&text.uri()?, pin).map(IdentityKey::Token)
+}
+
+#[cfg(not(feature = "pkcs11"))]
+fn open_in_token(
+    text: &TokenText,
+    _: &PassphraseFile,
+    _: &mut Screen,
+) -> Result<IdentityKey, Error> {
+    text.uri()?;
+    Err(Pkcs11Error::NotBuiltIn.into())
+}
+
+/// The public key of one in a token.
+///
+/// # Errors
+/// What is wrong with the token, or what names the key.
+#[cfg(feature = "pkcs11")]
+pub(crate) fn public_in_token(text: &TokenText) -> Result<PublicKey, Error> {
+    Ok(pkcs11::public(&text.uri()?)?)
+}
+
+/// The public key of one in a token.
+///
+/// # Errors
+/// This program reaches none.
+#[cfg(not(feature = "pkcs11"))]
+pub(crate) fn public_in_token(text: &TokenText) -> Result<PublicKey, Error> {
+    text.uri()?;
+    Err(Pkcs11Error::NotBuiltIn.into())
 }
 
 /// Makes the file of a new key, durably; one that exists is never touched.
@@ -202,6 +268,17 @@ fn show(path: &Path, screen: &mut Screen) -> Result<Outcome, Error> {
             cost.lanes()
         ),
     )?;
+    Ok(Outcome::Yes)
+}
+
+fn show_in_token(text: &TokenText, screen: &mut Screen) -> Result<Outcome, Error> {
+    let public = public_in_token(text)?;
+    if screen.json() {
+        let uri = text.uri()?.to_string();
+        screen.print_json(&json!({ "uri": uri, "identity_key": public }))?;
+        return Ok(Outcome::Yes);
+    }
+    screen.field("identity key", public.to_string())?;
     Ok(Outcome::Yes)
 }
 

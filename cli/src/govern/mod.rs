@@ -20,7 +20,7 @@ use clap::{Args, Subcommand};
 use sign::Request;
 
 use crate::args::Global;
-use crate::identity::PassphraseFile;
+use crate::identity::{KeyPlace, PassphraseFile};
 use crate::screen::Screen;
 use crate::{Error, Outcome};
 
@@ -90,9 +90,9 @@ Examples:
 /// With which key, and where.
 #[derive(Debug, Args)]
 pub(crate) struct Signer {
-    /// The file of the department's identity key
-    #[arg(long, value_name = "FILE", required_unless_present = "export")]
-    identity_key: Option<PathBuf>,
+    /// The file of the department's identity key, or the `pkcs11:` URI of one in a token
+    #[arg(long, value_name = "FILE|URI", required_unless_present = "export", value_parser = KeyPlace::parser())]
+    identity_key: Option<KeyPlace>,
     #[command(flatten)]
     passphrase: PassphraseFile,
     /// Write it to a file to be signed where the key is, with `certmesh govern sign`, instead of signing it here

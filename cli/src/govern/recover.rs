@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use certmesh_ledger::codec::{Ascending, Ordered};
-use certmesh_ledger::crypto::keys::SigningKey;
+use certmesh_ledger::crypto::signer::Signer;
 use certmesh_ledger::governance::{Item, Recovery, SignedRecovery, State};
 use certmesh_ledger::id::DepartmentCode;
 use clap::Args;
@@ -15,6 +15,7 @@ use serde_json::json;
 use super::network::Network;
 use super::sign::{self, Request};
 use crate::args::{Global, parsed};
+use crate::identity::IdentityKey;
 use crate::screen::{Screen, printable};
 use crate::{Error, Outcome};
 
@@ -127,7 +128,7 @@ pub(super) fn good_until(recovery: &Recovery) -> String {
 /// Signs a recovery with one key: one of the recovery keys, or a governor's identity key.
 pub(super) fn sign(
     recovery: &Recovery,
-    key: &SigningKey,
+    key: &IdentityKey,
     state: &State,
 ) -> Result<SignedRecovery, Error> {
     let (network, public) = (state.network(), key.public());
@@ -139,7 +140,7 @@ pub(super) fn sign(
         governors: Ascending::default(),
     };
     if let Some((place, _)) = keys.find(|(_, one)| one.0 == public) {
-        signed.keys = Ascending::first([recovery.sign(network, place, key)]);
+        signed.keys = Ascending::first([recovery.sign(network, place, key)?]);
         return Ok(signed);
     }
     let mut members = state.members();
@@ -158,7 +159,7 @@ pub(super) fn sign(
             "{name} ({code}) is one of those whose governing would end: only others sign it"
         )));
     }
-    signed.governors = Ascending::first([recovery.agree(network, code, key)]);
+    signed.governors = Ascending::first([recovery.agree(network, code, key)?]);
     Ok(signed)
 }
 

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use certmesh_ledger::codec::{self, Ascending};
-use certmesh_ledger::crypto::keys::SigningKey;
+use certmesh_ledger::crypto::signer::Signer as _;
 use certmesh_ledger::governance::{
     Decision, Item, MAX_BLOCK, Member, Proposal, Recovery, State, TrustFile, UnsignedChange,
     Withdrawal, approve as approval,
@@ -24,7 +24,7 @@ use super::{Decide, Signer, position, recover, show};
 use crate::args::Global;
 use crate::client::Client;
 use crate::files::{Access, write_new};
-use crate::identity::{self, PassphraseFile};
+use crate::identity::{self, IdentityKey, KeyPlace, PassphraseFile};
 use crate::moment::{china_time_and_age, now_ms};
 use crate::screen::{Screen, Tone, printable};
 use crate::{Error, Outcome};
@@ -36,9 +36,9 @@ pub(crate) struct SignFile {
     /// What is to be signed
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The file of the department's identity key; of a recovery, or that of a recovery key
-    #[arg(long, value_name = "FILE")]
-    identity_key: PathBuf,
+    /// The file of the department's identity key, or the `pkcs11:` URI of one in a token; of a recovery, or that of a recovery key
+    #[arg(long, value_name = "FILE|URI", value_parser = KeyPlace::parser())]
+    identity_key: KeyPlace,
     #[command(flatten)]
     passphrase: PassphraseFile,
     /// What is signed
@@ -82,18 +82,18 @@ impl Request {
     ///
     /// # Errors
     /// Whose signature is asked for, if the key is another's.
-    fn sign(&self, state: &State, key: &SigningKey) -> Result<Item, Error> {
+    fn sign(&self, state: &State, key: &IdentityKey) -> Result<Item, Error> {
         let chain = state.network();
         Ok(match self {
             Request::Recover(recovery) => recover::sign(recovery, key, state)?.into(),
             Request::Propose(proposal) => {
                 self.signer(key, state)?;
-                Decision::propose(chain, proposal.clone(), key).into()
+                Decision::propose(chain, proposal.clone(), key)?.into()
             }
             Request::Approve(decision) => {
                 let by = self.signer(key, state)?;
                 let id = decision.proposal.id(chain);
-                let own = approval(chain, id, by, key);
+                let own = approval(chain, id, by, key)?;
                 let approvals = Ascending::new(vec![own]).expect("a single one ascends");
                 let decision = Decision {
                     approvals,
@@ -104,17 +104,17 @@ impl Request {
             Request::Withdraw(decision) => {
                 let by = self.signer(key, state)?;
                 let id = decision.proposal.id(chain);
-                Withdrawal::sign(chain, id, decision.proposal.sitting, by, key).into()
+                Withdrawal::sign(chain, id, decision.proposal.sitting, by, key)?.into()
             }
             Request::Change(change) => {
                 self.signer(key, state)?;
-                (**change).clone().sign(chain, key).into()
+                (**change).clone().sign(chain, key)?.into()
             }
         })
     }
 
     /// The department whose key this is, if it may sign it.
-    fn signer(&self, key: &SigningKey, state: &State) -> Result<DepartmentCode, Error> {
+    fn signer(&self, key: &IdentityKey, state: &State) -> Result<DepartmentCode, Error> {
         let member = whose(key, state)?;
         let by = member.code;
         let (whom, only) = match self {
@@ -225,14 +225,14 @@ pub(super) fn decide(
         return Ok(Outcome::Yes);
     }
     check(request, state)?;
-    let path = signer.identity_key.as_deref();
-    let path = path.ok_or(Error::Usage("give --identity-key, or --export"))?;
+    let place = signer.identity_key.as_ref();
+    let place = place.ok_or(Error::Usage("give --identity-key, or --export"))?;
     if !screen.json() {
         screen.field("network", state.network().to_string())?;
         present(request, network, screen)?;
     }
     agreed(request.purpose(), signer.yes, screen)?;
-    let key = identity::open(path, &signer.passphrase, screen)?;
+    let key = identity::open(place, &signer.passphrase, screen)?;
     let item = request.sign(state, &key)?;
     submit(&item, client, Some(state.network()), screen)
 }
@@ -296,7 +296,7 @@ fn agreed(purpose: &str, yes: bool, screen: &mut Screen) -> Result<(), Error> {
 }
 
 /// The member whose identity key this is.
-fn whose<'s>(key: &SigningKey, state: &'s State) -> Result<&'s Member, Error> {
+fn whose<'s>(key: &IdentityKey, state: &'s State) -> Result<&'s Member, Error> {
     let public = key.public();
     let member = state
         .members()

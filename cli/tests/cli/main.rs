@@ -13,6 +13,8 @@ mod import_table;
 mod keys;
 mod node;
 mod offline;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 mod report;
 mod setup;
 mod streams;

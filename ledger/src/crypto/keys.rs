@@ -162,6 +162,13 @@ impl Signature {
     }
 }
 
+impl Signature {
+    /// The signature of R and S, as whoever else signs with Ed25519 gives it. It verifies or it doesn't.
+    pub fn from_ed25519(bytes: [u8; 64]) -> Signature {
+        Signature(bytes)
+    }
+}
+
 impl fmt::Debug for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Signature({}…)", hex::encode(&self.0[..4]))

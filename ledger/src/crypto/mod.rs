@@ -4,6 +4,7 @@
 //! - [`keys`]: Ed25519 signatures, and keys from which tags, salts and ciphers are derived
 //! - [`passphrase`]: what opens such a file, and what trying one costs
 //! - [`sealing`]: X25519 keys that are sealed to
+//! - [`signer`]: signing with a key that may be somewhere else, such as in a token
 //! - [`identity_file`]: a department's identity key, or a recovery key, encrypted under a passphrase
 //! - [`secret_files`], [`core_dumps`]: secrets read from disk, and kept off it
 
@@ -14,3 +15,4 @@ pub mod keys;
 pub mod passphrase;
 pub mod sealing;
 pub mod secret_files;
+pub mod signer;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::{self, Ascending, Bounded, DecodeError, Ordered};
 use crate::crypto::hash::Purpose;
 use crate::crypto::keys::{PublicKey, Signature, SigningKey};
+use crate::crypto::signer::Signer;
 use crate::genesis::{MAX_GOVERNORS, MAX_RECOVERY_KEYS};
 use crate::id::DepartmentCode;
 use crate::names::NetworkId;
@@ -222,15 +223,25 @@ impl Recovery {
     }
 
     /// Signs with a recovery key.
-    pub fn sign(&self, network: NetworkId, place: u8, key: &SigningKey) -> RecoverySignature {
-        RecoverySignature {
+    pub fn sign<K: Signer>(
+        &self,
+        network: NetworkId,
+        place: u8,
+        key: &K,
+    ) -> K::Made<RecoverySignature> {
+        key.sign_into(&self.id(network).0, |signature| RecoverySignature {
             key: place,
-            signature: key.sign(&self.id(network).0),
-        }
+            signature,
+        })
     }
 
     /// A governor agrees to it.
-    pub fn agree(&self, network: NetworkId, by: DepartmentCode, identity: &SigningKey) -> Signed {
+    pub fn agree<K: Signer>(
+        &self,
+        network: NetworkId,
+        by: DepartmentCode,
+        identity: &K,
+    ) -> K::Made<Signed> {
         network.sign(Purpose::Recovery, self, by, identity)
     }
 }
