@@ -23,6 +23,7 @@ use crate::screen::Screen;
 use crate::{Error, Outcome};
 
 mod identity;
+mod seal;
 mod shown;
 mod token;
 
@@ -34,6 +35,7 @@ Examples:
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Init(Init),
+    SealKeys(seal::SealKeys),
     /// Clients of the node's API: add, list, revoke
     #[command(subcommand, after_help = token::EXAMPLES)]
     Token(token::Command),
@@ -117,6 +119,7 @@ enum Identity {
 pub(crate) fn run(command: Command, screen: &mut Screen) -> Result<Outcome, Error> {
     match command {
         Command::Init(args) => init(&args, screen),
+        Command::SealKeys(args) => seal::run(&args, screen),
         Command::Token(command) => token::run(&command, screen),
     }
 }

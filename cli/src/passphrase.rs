@@ -1,4 +1,4 @@
-//! Where passphrases of identity keys come from: a file, the environment, or the person at the terminal. Never from an
+//! Where passphrases of keys come from: a file, the environment, or the person at the terminal. Never from an
 //! argument, which other processes see.
 
 use std::ffi::OsString;
@@ -104,6 +104,30 @@ pub(crate) fn next(
     match file {
         Some(file) => of_file(file),
         None => chosen(key, "give --new-passphrase-file", screen),
+    }
+}
+
+/// The passphrase of a node's key files: asked for twice if they have none yet. What the environment has is that of the identity
+/// key, which must not be the same.
+///
+/// # Errors
+/// As for [`of_new_key`].
+pub(crate) fn of_node_keys(
+    file: Option<&Path>,
+    dir: &Path,
+    is_new: bool,
+    screen: &mut Screen,
+) -> Result<Passphrase, Error> {
+    const OTHERWISE: &str = "give --passphrase-file";
+    let keys = dir.join("keys");
+    match file {
+        Some(file) => of_file(file),
+        None if is_new => chosen(&keys, OTHERWISE, screen),
+        None => asked(
+            &format!("Passphrase of {}:", keys.display()),
+            OTHERWISE,
+            screen,
+        ),
     }
 }
 

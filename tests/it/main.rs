@@ -43,6 +43,7 @@ mod retrieval;
 mod retrieval_attachments;
 mod retrieval_hostile;
 mod rotation;
+mod sealed_keys;
 mod standards;
 mod support;
 mod tamper;

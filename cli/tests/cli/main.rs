@@ -16,6 +16,7 @@ mod offline;
 #[cfg(feature = "pkcs11")]
 mod pkcs11;
 mod report;
+mod seal_keys;
 mod setup;
 mod streams;
 mod verify;

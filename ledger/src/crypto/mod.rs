@@ -6,6 +6,7 @@
 //! - [`sealing`]: X25519 keys that are sealed to
 //! - [`signer`]: signing with a key that may be somewhere else, such as in a token
 //! - [`identity_file`]: a department's identity key, or a recovery key, encrypted under a passphrase
+//! - [`sealed_keys`]: a node's keys, encrypted under a passphrase
 //! - [`secret_files`], [`core_dumps`]: secrets read from disk, and kept off it
 
 pub mod core_dumps;
@@ -13,6 +14,7 @@ pub mod hash;
 pub mod identity_file;
 pub mod keys;
 pub mod passphrase;
+pub mod sealed_keys;
 pub mod sealing;
 pub mod secret_files;
 pub mod signer;
