@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use certmesh_ledger::codec::{Ascending, Bounded, Text};
-use certmesh_ledger::crypto::keys::{SecretFile, SigningKey};
+use certmesh_ledger::crypto::keys::{PublicKey, SecretFile, SigningKey};
 use certmesh_ledger::crypto::sealing::SealingSecret;
 use certmesh_ledger::genesis::{Department, PeerId, Role, check_address, undialable};
 use certmesh_ledger::id::DepartmentCode;
@@ -18,11 +18,12 @@ use zeroize::Zeroizing;
 pub(crate) use identity::usual_place;
 
 use crate::files::{Access, private_directory, sync_directory, write_new};
-use crate::identity::{PassphraseFile, make};
+use crate::identity::{KeyPlace, PassphraseFile, make, public_in_token};
 use crate::screen::Screen;
 use crate::{Error, Outcome};
 
 mod identity;
+mod seal;
 mod shown;
 mod token;
 
@@ -34,6 +35,7 @@ Examples:
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Init(Init),
+    SealKeys(seal::SealKeys),
     /// Clients of the node's API: add, list, revoke
     #[command(subcommand, after_help = token::EXAMPLES)]
     Token(token::Command),
@@ -61,9 +63,10 @@ pub(crate) struct Init {
     /// Directory to make; one that exists must be empty
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
-    /// Where to write the identity key, outside of that directory [default: DIR-identity.key]
-    #[arg(long, value_name = "FILE")]
-    identity_key: Option<PathBuf>,
+    /// Where to write the identity key, outside of that directory; or the `pkcs11:` URI of one that was made in a token
+    /// [default: DIR-identity.key]
+    #[arg(long, value_name = "FILE|URI", value_parser = KeyPlace::parser())]
+    identity_key: Option<KeyPlace>,
     #[command(flatten)]
     passphrase: PassphraseFile,
     /// Where other departments reach its node, as a multiaddress; may be given several times
@@ -87,6 +90,8 @@ Examples:
       --name-zh 交通运输厅 --dir transport --address /ip4/10.1.2.3/tcp/7481
   certmesh department init --code 11430000006122244L --name Transport --dir transport \\
       --identity-key /media/safe/transport-identity.key --passphrase-file passphrase.txt
+  certmesh department init --code 11430000006122244L --name Transport --dir transport \\
+      --identity-key 'pkcs11:token=TRANSPORT;object=identity'
   certmesh department init --code 11100000000013338W --name Ministry \\
       --dir ministry --role issue --role define:11100000MB03271699 --api 127.0.0.1:7490 \\
       --listen /ip4/0.0.0.0/tcp/7491 --address /dns4/ministry.example/tcp/7491";
@@ -100,13 +105,21 @@ struct Plan {
     addresses: Bounded<Text<256>, 8>,
     api: SocketAddr,
     listen: Vec<String>,
-    /// Where the identity key is to be.
-    identity_key: PathBuf,
+    identity: Identity,
+}
+
+/// The department's identity key.
+enum Identity {
+    /// To be made, in this file.
+    New(PathBuf),
+    /// In a token, where it stays.
+    InToken(PublicKey),
 }
 
 pub(crate) fn run(command: Command, screen: &mut Screen) -> Result<Outcome, Error> {
     match command {
         Command::Init(args) => init(&args, screen),
+        Command::SealKeys(args) => seal::run(&args, screen),
         Command::Token(command) => token::run(&command, screen),
     }
 }
@@ -117,17 +130,23 @@ fn init(args: &Init, screen: &mut Screen) -> Result<Outcome, Error> {
         what: "the department cannot be set up:",
         faults,
     })?;
-    let passphrase = args.passphrase.of_new_key(&plan.identity_key, screen)?;
-    if !existed {
-        fs::create_dir_all(&args.dir).map_err(|error| Error::write(&args.dir, error))?;
-    }
-    let seed = random()?;
-    let made = make(&plan.identity_key, plan.code, &seed, &passphrase);
-    let written = made.and_then(|()| {
-        let written = write(&args.dir, &plan, &seed);
-        // Nothing names this key yet.
-        written.inspect_err(|_| drop(fs::remove_file(&plan.identity_key)))
-    });
+    let written = match &plan.identity {
+        Identity::New(path) => {
+            let passphrase = args.passphrase.of_new_key(path, screen)?;
+            make_directory(&args.dir, existed)?;
+            let seed = random()?;
+            let made = make(path, plan.code, &seed, &passphrase);
+            made.and_then(|()| {
+                let written = write(&args.dir, &plan, SigningKey::from_seed(&seed).public());
+                // Nothing names this key yet.
+                written.inspect_err(|_| drop(fs::remove_file(path)))
+            })
+        }
+        Identity::InToken(public) => {
+            make_directory(&args.dir, existed)?;
+            write(&args.dir, &plan, *public)
+        }
+    };
     match written {
         Ok(department) => shown::present(args, &plan, &department, screen),
         Err(error) => {
@@ -136,6 +155,28 @@ fn init(args: &Init, screen: &mut Screen) -> Result<Outcome, Error> {
             Err(error)
         }
     }
+}
+
+fn make_directory(dir: &Path, existed: bool) -> Result<(), Error> {
+    match existed {
+        true => Ok(()),
+        false => fs::create_dir_all(dir).map_err(|error| Error::write(dir, error)),
+    }
+}
+
+/// Where the identity key is to be, or the one that is in a token.
+fn identity_of(args: &Init, faults: &mut Vec<String>) -> Option<Identity> {
+    let found = match &args.identity_key {
+        Some(KeyPlace::Token(text)) => {
+            let public = public_in_token(text).map(Identity::InToken);
+            public.map_err(|error| format!("--identity-key: {}", error.in_one_line()))
+        }
+        place => {
+            let path = place.as_ref().and_then(KeyPlace::file);
+            identity::place(path, &args.dir).map(Identity::New)
+        }
+    };
+    found.map_err(|fault| faults.push(fault)).ok()
 }
 
 fn must_be_new_or_empty(dir: &Path) -> Result<bool, Error> {
@@ -190,11 +231,9 @@ fn plan(args: &Init) -> Result<Plan, Vec<String>> {
     if listen.is_empty() {
         listen.push("/ip4/0.0.0.0/tcp/7481".to_owned());
     }
-    let identity_key = identity::place(args.identity_key.as_deref(), &args.dir)
-        .map_err(|fault| faults.push(fault))
-        .ok();
-    match (code, name, addresses, api, identity_key) {
-        (Some(code), Some(name), Some(addresses), Some(api), Some(identity_key))
+    let identity = identity_of(args, &mut faults);
+    match (code, name, addresses, api, identity) {
+        (Some(code), Some(name), Some(addresses), Some(api), Some(identity))
             if faults.is_empty() =>
         {
             Ok(Plan {
@@ -205,7 +244,7 @@ fn plan(args: &Init) -> Result<Plan, Vec<String>> {
                 addresses,
                 api,
                 listen,
-                identity_key,
+                identity,
             })
         }
         _ => Err(faults),
@@ -251,7 +290,7 @@ fn random() -> Result<Zeroizing<[u8; 32]>, Error> {
 }
 
 /// Writes every file but that of the identity key; secrets live only as long as it takes.
-fn write(dir: &Path, plan: &Plan, identity: &[u8; 32]) -> Result<Department, Error> {
+fn write(dir: &Path, plan: &Plan, identity_key: PublicKey) -> Result<Department, Error> {
     let keys = dir.join("keys");
     private_directory(&keys)?;
     private_directory(&dir.join("data"))?;
@@ -284,7 +323,7 @@ fn write(dir: &Path, plan: &Plan, identity: &[u8; 32]) -> Result<Department, Err
         name_zh: plan.name_zh.clone(),
         roles: Ascending::first(plan.roles.iter().copied()),
         governs: true,
-        identity_key: SigningKey::from_seed(identity).public(),
+        identity_key,
         signing_key: SigningKey::from_seed(&signing).public(),
         peer_id: PeerId::from_transport_seed(&transport),
         sealing_key: SealingSecret::from_seed(&sealing).public(),

@@ -15,6 +15,7 @@ use certmesh_text::one_line::one_line;
 use certmesh_text::say;
 
 use crate::message::{Advice, Message};
+use crate::pkcs11::Pkcs11Error;
 use crate::{Outcome, connection};
 
 /// Why a command could not do its work. The message says what happened; [`Error::hint`] what to do about it.
@@ -71,7 +72,7 @@ pub enum Error {
         error: PassphraseError,
     },
     /// No passphrase, and nobody to ask for it.
-    #[error("the identity key's passphrase is missing, and there is no terminal to ask at")]
+    #[error("a passphrase is missing, or a token's PIN, and there is no terminal to ask at")]
     NoPassphrase(&'static str),
     /// An identity key file that can't be read or opened.
     #[error("{}: {error}", path.display())]
@@ -81,6 +82,9 @@ pub enum Error {
         /// What is wrong.
         error: IdentityFileError,
     },
+    /// A key in a PKCS#11 token that can't be used.
+    #[error(transparent)]
+    Pkcs11(#[from] Pkcs11Error),
     /// What the members decide does not allow it.
     #[error("{0}")]
     Govern(String),
@@ -366,6 +370,7 @@ impl Error {
             }
             Self::NoPassphrase(otherwise) => otherwise,
             Self::IdentityFile { error, .. } => hint_for_identity_file(*error),
+            Self::Pkcs11(error) => error.hint(),
             Self::Govern(_) => {
                 "`certmesh govern members` and `list` show how things are; nothing was sent"
             }

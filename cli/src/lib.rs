@@ -8,7 +8,7 @@
 //! `accept`, `fetch`, `govern`, `identity`, `receipts`, `query`, `state`, `report`, `graph`, `verify`, `fsck`, `id`, `manual`. They reach the
 //! node through `client` and the person through `screen`; a failure is an [`Error`], which has a hint and an
 //! [`Outcome`]. What people leave out is found by `profile` (which node), `lookup` (which type or matter), `holder` (which
-//! kind of code) and `complete` (the rest of a word), passphrases by `passphrase`; what is said to them is named in `message`.
+//! kind of code) and `complete` (the rest of a word), passphrases by `passphrase`; `pkcs11` signs with keys in tokens; what is said to them is named in `message`.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -49,6 +49,7 @@ mod names;
 mod network;
 mod offline;
 mod passphrase;
+mod pkcs11;
 mod profile;
 mod provenance;
 mod query;
@@ -62,6 +63,7 @@ mod state;
 mod verify;
 
 pub use error::Error;
+pub use pkcs11::Pkcs11Error;
 pub use screen::Screen;
 
 /// How a command ended; its number is the exit code.

@@ -1,4 +1,4 @@
-//! Where passphrases of identity keys come from: a file, the environment, or the person at the terminal. Never from an
+//! Where passphrases of keys come from: a file, the environment, or the person at the terminal. Never from an
 //! argument, which other processes see.
 
 use std::ffi::OsString;
@@ -10,6 +10,8 @@ use certmesh_ledger::crypto::secret_files;
 use zeroize::Zeroizing;
 
 use crate::Error;
+#[cfg(feature = "pkcs11")]
+use crate::pkcs11::Pkcs11Error;
 use crate::screen::Screen;
 
 /// The variable of the environment that holds one.
@@ -32,6 +34,47 @@ pub(crate) fn present(
         PRESENT,
         screen,
     )
+}
+
+/// The PIN of a token, which its maker's library judges.
+///
+/// # Errors
+/// As for [`present`].
+#[cfg(feature = "pkcs11")]
+pub(crate) fn pin(
+    file: Option<&Path>,
+    token: &str,
+    screen: &mut Screen,
+) -> Result<Zeroizing<String>, Error> {
+    let (from, text) = match (file, std::env::var_os(VARIABLE)) {
+        (Some(path), _) => {
+            let text = secret_files::read(path).map_err(Error::Secret)?;
+            let line = text.expose();
+            let line = line.strip_suffix('\n').unwrap_or(line);
+            let line = line.strip_suffix('\r').unwrap_or(line);
+            (path.display().to_string(), Zeroizing::new(line.to_owned()))
+        }
+        (None, Some(value)) => {
+            let value = Zeroizing::new(value.into_encoded_bytes());
+            let text = std::str::from_utf8(&value);
+            let text = text.map_err(|_| Error::passphrase(VARIABLE, PassphraseError::NotText))?;
+            (VARIABLE.to_owned(), Zeroizing::new(text.to_owned()))
+        }
+        (None, None) => {
+            if !screen.can_ask() {
+                return Err(Error::NoPassphrase(PRESENT));
+            }
+            let answer = screen.ask_hidden(&format!("PIN of token {token}:"))?;
+            ("at the terminal".to_owned(), answer.unwrap_or_default())
+        }
+    };
+    let what = match &**text {
+        "" => "the PIN is empty",
+        // Some libraries end a PIN there, and count the attempt.
+        pin if pin.contains(['\0', '\n', '\r']) => "the PIN has a line end in it, or a zero byte",
+        _ => return Ok(text),
+    };
+    Err(Pkcs11Error::NotAPin { from, what }.into())
 }
 
 /// The passphrase of a key that is made: asked for twice.
@@ -61,6 +104,30 @@ pub(crate) fn next(
     match file {
         Some(file) => of_file(file),
         None => chosen(key, "give --new-passphrase-file", screen),
+    }
+}
+
+/// The passphrase of a node's key files: asked for twice if they have none yet. What the environment has is that of the identity
+/// key, which must not be the same.
+///
+/// # Errors
+/// As for [`of_new_key`].
+pub(crate) fn of_node_keys(
+    file: Option<&Path>,
+    dir: &Path,
+    is_new: bool,
+    screen: &mut Screen,
+) -> Result<Passphrase, Error> {
+    const OTHERWISE: &str = "give --passphrase-file";
+    let keys = dir.join("keys");
+    match file {
+        Some(file) => of_file(file),
+        None if is_new => chosen(&keys, OTHERWISE, screen),
+        None => asked(
+            &format!("Passphrase of {}:", keys.display()),
+            OTHERWISE,
+            screen,
+        ),
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use certmesh_ledger::codec::Text;
 use certmesh_ledger::genesis::Department;
 
-use super::{Init, Plan};
+use super::{Identity, Init, Plan};
 use crate::screen::{Screen, Tone};
 use crate::{Error, Outcome};
 
@@ -25,6 +25,10 @@ pub(super) fn present(
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
     let dir = args.dir.display();
+    let identity_file = match &plan.identity {
+        Identity::New(path) => Some(path),
+        Identity::InToken(_) => None,
+    };
     if screen.json() {
         screen.print_json(&serde_json::json!({
             "code": department.code,
@@ -34,7 +38,7 @@ pub(super) fn present(
             "department_file": args.dir.join("department.toml"),
             "config": args.dir.join("node.toml"),
             "token_file": args.dir.join("admin.token"),
-            "identity_key_file": plan.identity_key,
+            "identity_key_file": identity_file,
             "identity_key": department.identity_key,
             "signing_key": department.signing_key,
             "peer_id": department.peer_id,
@@ -52,10 +56,13 @@ pub(super) fn present(
     screen.field("identity key", department.identity_key.to_string())?;
     screen.field(
         "",
-        format!(
-            "{}: signs what the department decides; keep it apart from the node, and a copy elsewhere",
-            plan.identity_key.display()
-        ),
+        match identity_file {
+            Some(path) => format!(
+                "{}: signs what the department decides; keep it apart from the node, and a copy elsewhere",
+                path.display()
+            ),
+            None => "in the token: signs what the department decides; it has no copy elsewhere".to_owned(),
+        },
     )?;
     screen.field("signing key", department.signing_key.to_string())?;
     screen.field("peer", department.peer_id.to_string())?;

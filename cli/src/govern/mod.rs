@@ -8,6 +8,7 @@ pub(crate) mod envelope;
 mod network;
 mod position;
 mod propose;
+mod recover;
 mod renew;
 mod rotate;
 mod show;
@@ -19,7 +20,7 @@ use clap::{Args, Subcommand};
 use sign::Request;
 
 use crate::args::Global;
-use crate::identity::PassphraseFile;
+use crate::identity::{KeyPlace, PassphraseFile};
 use crate::screen::Screen;
 use crate::{Error, Outcome};
 
@@ -53,6 +54,7 @@ pub(crate) enum Command {
     Withdraw(Decide),
     Rotate(rotate::Rotate),
     RenewIdentity(renew::RenewIdentity),
+    Recover(recover::Recover),
     TrustFile(show::TrustFileOut),
     Sign(sign::SignFile),
     Submit(sign::SubmitFile),
@@ -88,9 +90,9 @@ Examples:
 /// With which key, and where.
 #[derive(Debug, Args)]
 pub(crate) struct Signer {
-    /// The file of the department's identity key
-    #[arg(long, value_name = "FILE", required_unless_present = "export")]
-    identity_key: Option<PathBuf>,
+    /// The file of the department's identity key, or the `pkcs11:` URI of one in a token
+    #[arg(long, value_name = "FILE|URI", required_unless_present = "export", value_parser = KeyPlace::parser())]
+    identity_key: Option<KeyPlace>,
     #[command(flatten)]
     passphrase: PassphraseFile,
     /// Write it to a file to be signed where the key is, with `certmesh govern sign`, instead of signing it here
@@ -116,6 +118,7 @@ pub(crate) fn run(
         Command::Withdraw(args) => sign::about(args, Request::Withdraw, global, screen),
         Command::Rotate(args) => rotate::run(args, global, screen),
         Command::RenewIdentity(args) => renew::run(args, global, screen),
+        Command::Recover(args) => recover::run(args, global, screen),
         Command::TrustFile(args) => show::trust_file(args, global, screen),
         Command::Sign(args) => sign::sign_file(args, screen),
         Command::Submit(args) => sign::submit_file(args, global, screen),

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use certmesh_ledger::codec::{self, Ascending, Bounded, Text};
-use certmesh_ledger::genesis::{Policy, Role, Share, Terms};
+use certmesh_ledger::crypto::keys::PublicKey;
+use certmesh_ledger::genesis::{Policy, RecoveryKey, RecoveryKeys, Role, Share, Terms};
 use certmesh_ledger::governance::{
     Action, Admit, ChangeRoles, Cut, CutReason, Govern, Introduction, MAX_ACTION, Proposal, Remove,
     ReplaceIdentity, ReplacePolicy, Resume, Suspend,
@@ -71,7 +72,9 @@ Examples:
 const POLICY_EXAMPLES: &str = "\
 Examples:
   certmesh govern propose policy --decide 3/4 --reason \"annual review\" --identity-key ministry-identity.key
-  certmesh govern propose policy --least-governors 3 --reason \"annual review\" --export policy.unsigned";
+  certmesh govern propose policy --least-governors 3 --reason \"annual review\" --export policy.unsigned
+  certmesh govern propose policy --recovery-key ed25519:7c1b… --recovery-key ed25519:09fe… --recovery-need 2 \\
+      --reason \"two of three safes\" --identity-key ministry-identity.key";
 
 /// How long a proposal may wait, when nothing else is given.
 const LAPSES_DAYS: u64 = 30;
@@ -180,6 +183,16 @@ pub(crate) enum Command {
         /// How long a governor's word that it knows of no later decision counts, in seconds
         #[arg(long, value_name = "SECONDS")]
         fresh: Option<u64>,
+        /// A recovery key, as `certmesh identity new-recovery` shows it; may be given several times. All that are to be, in the
+        /// place of those before
+        #[arg(long, value_name = "KEY", value_parser = parsed_key)]
+        recovery_key: Vec<PublicKey>,
+        /// So many of the recovery keys have to sign a recovery
+        #[arg(long, value_name = "N")]
+        recovery_need: Option<u8>,
+        /// No recovery keys any more
+        #[arg(long, conflicts_with_all = ["recovery_key", "recovery_need"])]
+        no_recovery: bool,
         #[command(flatten)]
         common: Common,
     },
@@ -231,6 +244,11 @@ fn parsed_share(text: &str) -> Result<Share, String> {
         })
     });
     share.ok_or_else(|| "expected a share such as 2/3".to_owned())
+}
+
+fn parsed_key(text: &str) -> Result<PublicKey, String> {
+    let key = text.parse::<PublicKey>();
+    key.map_err(|error| error.to_string())
 }
 
 fn parsed_role(text: &str) -> Result<Role, String> {
@@ -351,11 +369,19 @@ fn action<'c>(
             decide,
             least_governors,
             fresh,
+            recovery_key,
+            recovery_need,
+            no_recovery,
             common,
         } => {
             let before = network.state().policy().clone();
             let now = Terms::from(before.clone());
+            let recovery = match no_recovery {
+                true => None,
+                false => recovery_of(now.recovery.clone(), recovery_key, *recovery_need)?,
+            };
             let after = Terms {
+                recovery,
                 decide: decide.unwrap_or(now.decide),
                 least_governors: least_governors.unwrap_or(now.least_governors),
                 fresh_ms: fresh.map_or(now.fresh_ms, |seconds| seconds.saturating_mul(1_000)),
@@ -370,6 +396,31 @@ fn action<'c>(
             (ReplacePolicy { before, after }.into(), common)
         }
     })
+}
+
+/// The recovery keys that are to be: what is not given stays.
+fn recovery_of(
+    before: Option<RecoveryKeys>,
+    keys: &[PublicKey],
+    need: Option<u8>,
+) -> Result<Option<RecoveryKeys>, Error> {
+    let need = need.or(before.as_ref().map(|before| before.need));
+    let keys = match keys {
+        [] => before.map(|before| before.keys),
+        keys => {
+            let keys = keys.iter().copied().map(RecoveryKey).collect();
+            let keys = Ascending::new(keys);
+            Some(keys.map_err(|error| Error::govern(format!("--recovery-key: {error}")))?)
+        }
+    };
+    match (keys, need) {
+        (None, None) => Ok(None),
+        (Some(keys), Some(need)) => Ok(Some(RecoveryKeys { keys, need })),
+        (None, Some(_)) => Err(Error::Usage("give the recovery keys with --recovery-key")),
+        (Some(_), None) => Err(Error::Usage(
+            "say with --recovery-need how many of the recovery keys have to sign",
+        )),
+    }
 }
 
 fn roles_of<const N: usize>(roles: &[Role]) -> Result<Ascending<Role, N>, Error> {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use certmesh_ledger::codec;
 use certmesh_ledger::crypto::keys::SigningKey;
+use certmesh_ledger::crypto::signer::Signer as _;
 use certmesh_ledger::governance::ReplaceIdentity;
 use clap::Args;
 use serde_json::json;
@@ -14,7 +15,7 @@ use super::network::Network;
 use super::sign;
 use crate::args::Global;
 use crate::files::{Access, write_new};
-use crate::identity::{self, PassphraseFile};
+use crate::identity::{self, IdentityKey, KeyPlace, PassphraseFile};
 use crate::screen::{Screen, Tone};
 use crate::{Error, Outcome};
 
@@ -26,9 +27,10 @@ use crate::{Error, Outcome};
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RenewIdentity {
-    /// Where the new key is kept: made there, or taken if an attempt before made it
-    #[arg(long, value_name = "FILE")]
-    identity_key: PathBuf,
+    /// Where the new key is kept: made there, or taken if an attempt before made it; or the `pkcs11:` URI of one that was made
+    /// in a token
+    #[arg(long, value_name = "FILE|URI", value_parser = KeyPlace::parser())]
+    identity_key: KeyPlace,
     #[command(flatten)]
     passphrase: PassphraseFile,
     /// The renewal, for a governor
@@ -48,25 +50,24 @@ pub(super) fn run(
     let (client, network) = Network::of(global)?;
     let own = sign::own(&client)?;
     let before = network.member(&own)?.keys.identity;
-    let path = &args.identity_key;
-    let key = match path.exists() {
-        true => identity::open(path, &args.passphrase, screen)?,
-        false => {
+    let place = &args.identity_key;
+    let key = match place.file().filter(|path| !path.exists()) {
+        None => identity::open(place, &args.passphrase, screen)?,
+        Some(path) => {
             let passphrase = args.passphrase.of_new_key(path, screen)?;
             let mut seed = Zeroizing::new([0; 32]);
             getrandom::fill(&mut *seed).map_err(Error::Randomness)?;
             identity::make(path, own, &seed, &passphrase)?;
-            SigningKey::from_seed(&seed)
+            IdentityKey::File(SigningKey::from_seed(&seed))
         }
     };
     let after = key.public();
     if after == before {
         return Err(Error::govern(format!(
-            "{} holds the present identity key: give another place for the new one",
-            path.display()
+            "{place} holds the present identity key: give another place for the new one"
         )));
     }
-    let renewal = ReplaceIdentity::sign(network.state().network(), own, before, &key);
+    let renewal = ReplaceIdentity::sign(network.state().network(), own, before, &key)?;
     let text = seal(RENEWAL, &codec::encode(&renewal));
     write_new(&args.out, text.as_bytes(), Access::Everyone)?;
     if screen.json() {
@@ -76,7 +77,7 @@ pub(super) fn run(
         return Ok(Outcome::Yes);
     }
     let word = screen.paint(Tone::Good, "MADE");
-    screen.line(format!("{word}  {}", path.display()))?;
+    screen.line(format!("{word}  {place}"))?;
     screen.field("present key", before.to_string())?;
     screen.field("new key", after.to_string())?;
     screen.line("")?;

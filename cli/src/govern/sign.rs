@@ -3,13 +3,13 @@
 //! What leaves for another machine is a file of text that has all that a person needs to see there: the chain, and what is to
 //! be signed. What comes back is signed, and anybody may hand it to a node.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use certmesh_ledger::codec::{self, Ascending};
-use certmesh_ledger::crypto::keys::SigningKey;
+use certmesh_ledger::crypto::signer::Signer as _;
 use certmesh_ledger::governance::{
-    Decision, Item, MAX_BLOCK, Member, Proposal, State, TrustFile, UnsignedChange, Withdrawal,
-    approve as approval,
+    Decision, Item, MAX_BLOCK, Member, Proposal, Recovery, State, TrustFile, UnsignedChange,
+    Withdrawal, approve as approval,
 };
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::names::NetworkId;
@@ -20,11 +20,11 @@ use serde_json::json;
 
 use super::envelope::{SIGNED, UNSIGNED, open, seal};
 use super::network::{Network, Standing, expected};
-use super::{Decide, Signer, position, show};
+use super::{Decide, Signer, position, recover, show};
 use crate::args::Global;
 use crate::client::Client;
 use crate::files::{Access, write_new};
-use crate::identity::{self, PassphraseFile};
+use crate::identity::{self, IdentityKey, KeyPlace, PassphraseFile};
 use crate::moment::{china_time_and_age, now_ms};
 use crate::screen::{Screen, Tone, printable};
 use crate::{Error, Outcome};
@@ -36,9 +36,9 @@ pub(crate) struct SignFile {
     /// What is to be signed
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The file of the department's identity key
-    #[arg(long, value_name = "FILE")]
-    identity_key: PathBuf,
+    /// The file of the department's identity key, or the `pkcs11:` URI of one in a token; of a recovery, or that of a recovery key
+    #[arg(long, value_name = "FILE|URI", value_parser = KeyPlace::parser())]
+    identity_key: KeyPlace,
     #[command(flatten)]
     passphrase: PassphraseFile,
     /// What is signed
@@ -57,14 +57,15 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = SUBMIT_EXAMPLES)]
 pub(crate) struct SubmitFile {
-    /// What was signed
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// What was signed; of a recovery, all the files that were signed of it
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
 }
 
 const SUBMIT_EXAMPLES: &str = "\
 Examples:
-  certmesh govern submit 3fa2.signed";
+  certmesh govern submit 3fa2.signed
+  certmesh govern submit recovery-1.signed ministry.signed";
 
 /// What is to be signed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -73,17 +74,26 @@ pub(super) enum Request {
     Approve(Decision),
     Withdraw(Decision),
     Change(Box<UnsignedChange>),
+    Recover(Recovery),
 }
 
 impl Request {
     /// The item that it comes to.
-    fn sign(&self, state: &State, by: DepartmentCode, key: &SigningKey) -> Item {
+    ///
+    /// # Errors
+    /// Whose signature is asked for, if the key is another's.
+    fn sign(&self, state: &State, key: &IdentityKey) -> Result<Item, Error> {
         let chain = state.network();
-        match self {
-            Request::Propose(proposal) => Decision::propose(chain, proposal.clone(), key).into(),
+        Ok(match self {
+            Request::Recover(recovery) => recover::sign(recovery, key, state)?.into(),
+            Request::Propose(proposal) => {
+                self.signer(key, state)?;
+                Decision::propose(chain, proposal.clone(), key)?.into()
+            }
             Request::Approve(decision) => {
+                let by = self.signer(key, state)?;
                 let id = decision.proposal.id(chain);
-                let own = approval(chain, id, by, key);
+                let own = approval(chain, id, by, key)?;
                 let approvals = Ascending::new(vec![own]).expect("a single one ascends");
                 let decision = Decision {
                     approvals,
@@ -92,22 +102,26 @@ impl Request {
                 decision.into()
             }
             Request::Withdraw(decision) => {
+                let by = self.signer(key, state)?;
                 let id = decision.proposal.id(chain);
-                Withdrawal::sign(chain, id, decision.proposal.sitting, by, key).into()
+                Withdrawal::sign(chain, id, decision.proposal.sitting, by, key)?.into()
             }
-            Request::Change(change) => (**change).clone().sign(chain, key).into(),
-        }
+            Request::Change(change) => {
+                self.signer(key, state)?;
+                (**change).clone().sign(chain, key)?.into()
+            }
+        })
     }
 
     /// The department whose key this is, if it may sign it.
-    fn signer(&self, key: &SigningKey, state: &State) -> Result<DepartmentCode, Error> {
+    fn signer(&self, key: &IdentityKey, state: &State) -> Result<DepartmentCode, Error> {
         let member = whose(key, state)?;
         let by = member.code;
         let (whom, only) = match self {
             Request::Change(change) => ("that department", change.change.department),
             Request::Propose(proposal) => ("its proposer", proposal.proposer),
             Request::Withdraw(decision) => ("its proposer", decision.proposal.proposer),
-            Request::Approve(_) => ("", by),
+            Request::Approve(_) | Request::Recover(_) => ("", by),
         };
         if by != only {
             return Err(Error::govern(format!(
@@ -126,18 +140,19 @@ impl Request {
     }
 
     /// What it would change, line by line.
-    fn lines(&self, name: &dyn Fn(&DepartmentCode) -> String) -> Vec<String> {
+    pub(super) fn lines(&self, name: &dyn Fn(&DepartmentCode) -> String) -> Vec<String> {
         match self {
             Request::Propose(proposal) => words::proposal(proposal, name),
             Request::Approve(decision) | Request::Withdraw(decision) => {
                 words::proposal(&decision.proposal, name)
             }
             Request::Change(change) => words::own_change(&change.change, name),
+            Request::Recover(recovery) => words::recovery(recovery, name),
         }
     }
 
     /// What stands above the lines.
-    fn heading(&self) -> &'static str {
+    pub(super) fn heading(&self) -> &'static str {
         match self {
             Request::Change(_) => "It says that",
             _ => "It would",
@@ -151,6 +166,7 @@ impl Request {
             Request::Approve(_) => "approve it",
             Request::Withdraw(_) => "withdraw it",
             Request::Change(_) => "change its keys",
+            Request::Recover(_) => "recover",
         }
     }
 }
@@ -198,12 +214,8 @@ pub(super) fn decide(
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
     let state = network.state();
-    check(request, state)?;
     if let Some(out) = &signer.export {
-        // What was verified here, and nothing that the node might say now.
-        let trust = TrustFile::write(&network.trust.genesis, &network.trust.blocks);
-        let content = codec::encode(&(request, trust));
-        write_new(out, seal(UNSIGNED, &content).as_bytes(), Access::Everyone)?;
+        export(request, out, network)?;
         if !screen.json() {
             screen.line(format!(
                 "{}: sign it with `certmesh govern sign`, where the key is",
@@ -212,17 +224,26 @@ pub(super) fn decide(
         }
         return Ok(Outcome::Yes);
     }
-    let path = signer.identity_key.as_deref();
-    let path = path.ok_or(Error::Usage("give --identity-key, or --export"))?;
+    check(request, state)?;
+    let place = signer.identity_key.as_ref();
+    let place = place.ok_or(Error::Usage("give --identity-key, or --export"))?;
     if !screen.json() {
         screen.field("network", state.network().to_string())?;
         present(request, network, screen)?;
     }
     agreed(request.purpose(), signer.yes, screen)?;
-    let key = identity::open(path, &signer.passphrase, screen)?;
-    let by = request.signer(&key, state)?;
-    let item = request.sign(state, by, &key);
+    let key = identity::open(place, &signer.passphrase, screen)?;
+    let item = request.sign(state, &key)?;
     submit(&item, client, Some(state.network()), screen)
+}
+
+/// Writes to a file what is to be signed somewhere else.
+pub(super) fn export(request: &Request, out: &Path, network: &Network) -> Result<(), Error> {
+    check(request, network.state())?;
+    // What was verified here, and nothing that the node might say now.
+    let trust = TrustFile::write(&network.trust.genesis, &network.trust.blocks);
+    let content = codec::encode(&(request, trust));
+    write_new(out, seal(UNSIGNED, &content).as_bytes(), Access::Everyone)
 }
 
 /// Whether signing it would change anything.
@@ -232,6 +253,11 @@ fn check(request: &Request, state: &State) -> Result<(), Error> {
         Request::Approve(decision) => &decision.proposal,
         // Whether it holds shows once it is signed.
         Request::Withdraw(_) | Request::Change(_) => return Ok(()),
+        Request::Recover(recovery) => {
+            let next = state.at(now_ms());
+            let checked = next.check_recovery(recovery);
+            return checked.map_err(|fault| Error::govern(fault.to_string()));
+        }
     };
     let after = state.after(proposal, now_ms());
     after
@@ -241,7 +267,7 @@ fn check(request: &Request, state: &State) -> Result<(), Error> {
 
 fn present(request: &Request, network: &Network, screen: &mut Screen) -> Result<(), Error> {
     match request {
-        Request::Propose(_) | Request::Change(_) => {
+        Request::Propose(_) | Request::Change(_) | Request::Recover(_) => {
             screen.line(request.heading())?;
             for line in request.lines(&|code| network.name(code)) {
                 screen.line(format!("  - {}", printable(&line)))?;
@@ -270,7 +296,7 @@ fn agreed(purpose: &str, yes: bool, screen: &mut Screen) -> Result<(), Error> {
 }
 
 /// The member whose identity key this is.
-fn whose<'s>(key: &SigningKey, state: &'s State) -> Result<&'s Member, Error> {
+fn whose<'s>(key: &IdentityKey, state: &'s State) -> Result<&'s Member, Error> {
     let public = key.public();
     let member = state
         .members()
@@ -360,7 +386,7 @@ pub(super) fn sign_file(args: &SignFile, screen: &mut Screen) -> Result<Outcome,
         let proposal = match &request {
             Request::Propose(proposal) => Some(proposal),
             Request::Approve(decision) | Request::Withdraw(decision) => Some(&decision.proposal),
-            Request::Change(_) => None,
+            Request::Change(_) | Request::Recover(_) => None,
         };
         if let Some(proposal) = proposal {
             screen.fields([
@@ -373,11 +399,13 @@ pub(super) fn sign_file(args: &SignFile, screen: &mut Screen) -> Result<Outcome,
         for line in request.lines(&name) {
             screen.line(format!("  - {}", printable(&line)))?;
         }
+        if let Request::Recover(recovery) = &request {
+            screen.line(recover::good_until(recovery))?;
+        }
     }
     agreed(request.purpose(), args.yes, screen)?;
     let key = identity::open(&args.identity_key, &args.passphrase, screen)?;
-    let by = request.signer(&key, &state)?;
-    let item = request.sign(&state, by, &key);
+    let item = request.sign(&state, &key)?;
     write_new(
         &args.out,
         seal(SIGNED, &codec::encode(&item)).as_bytes(),
@@ -397,9 +425,18 @@ pub(super) fn submit_file(
     global: &Global,
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
-    let content = open(SIGNED, &args.file, MAX_BLOCK)?;
-    let item = codec::decode(&content, MAX_BLOCK)
-        .map_err(|error| Error::malformed(&args.file, "a signed file", error.to_string()))?;
+    let read = |file: &PathBuf| -> Result<Item, Error> {
+        let content = open(SIGNED, file, MAX_BLOCK)?;
+        codec::decode(&content, MAX_BLOCK)
+            .map_err(|error| Error::malformed(file, "a signed file", error.to_string()))
+    };
+    let item = match &*args.files {
+        [file] => read(file)?,
+        files => {
+            let items = files.iter().map(|file| Ok((&**file, read(file)?)));
+            recover::merged(items.collect::<Result<_, Error>>()?)?
+        }
+    };
     submit(&item, &Client::new(global)?, expected(global)?, screen)
 }
 

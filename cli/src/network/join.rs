@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use certmesh_ledger::codec;
 use certmesh_ledger::crypto::keys::{SecretFile, SigningKey};
 use certmesh_ledger::crypto::secret_files;
+use certmesh_ledger::crypto::signer::Signer as _;
 use certmesh_ledger::genesis::Department;
 use certmesh_ledger::governance::{Introduction, Member, Newcomer, Standing, TrustFile};
 use clap::Args;
@@ -14,7 +15,7 @@ use super::{read_department, read_genesis};
 use crate::department::usual_place;
 use crate::files::{Access, write_whole};
 use crate::govern::envelope::{INTRODUCTION, seal};
-use crate::identity::{self, PassphraseFile};
+use crate::identity::{self, KeyPlace, PassphraseFile};
 use crate::screen::{Screen, Tone};
 use crate::{Error, Outcome};
 
@@ -32,9 +33,10 @@ pub(crate) struct Join {
     /// The department's directory, as `certmesh department init` made it
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
-    /// The file of the department's identity key [default: beside the directory, as `certmesh department init` puts it]
-    #[arg(long, value_name = "FILE")]
-    identity_key: Option<PathBuf>,
+    /// The file of the department's identity key, or the `pkcs11:` URI of one in a token [default: beside the directory, as
+    /// `certmesh department init` puts it]
+    #[arg(long, value_name = "FILE|URI", value_parser = KeyPlace::parser())]
+    identity_key: Option<KeyPlace>,
     #[command(flatten)]
     passphrase: PassphraseFile,
 }
@@ -114,23 +116,20 @@ fn introduce(
     trust: &TrustFile,
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
-    let path = args.identity_key.clone();
-    let path = path.or_else(|| usual_place(&args.dir));
-    let path = path.ok_or(Error::Usage("give --identity-key"))?;
-    let identity = identity::open(&path, &args.passphrase, screen)?;
+    let place = args.identity_key.clone();
+    let place = place.or_else(|| usual_place(&args.dir).map(KeyPlace::File));
+    let place = place.ok_or(Error::Usage("give --identity-key"))?;
+    let identity = identity::open(&place, &args.passphrase, screen)?;
     if identity.public() != department.identity_key {
-        let detail = "it is not the identity key in the directory's department.toml";
-        return Err(Error::malformed(
-            &path,
-            "this department's identity key",
-            detail,
-        ));
+        return Err(Error::govern(format!(
+            "{place} is not this department's identity key: the one in the directory's department.toml is another"
+        )));
     }
     let operating = key(&args.dir, "signing.key", SecretFile::Signing)?;
     let transport = key(&args.dir, "transport.key", SecretFile::Transport)?;
     let newcomer = Newcomer::from(department);
     let network = trust.genesis.network_id();
-    let introduction = Introduction::sign(network, newcomer, &identity, &operating, &transport);
+    let introduction = Introduction::sign(network, newcomer, &identity, &operating, &transport)?;
     if !introduction.is_proved(network) {
         let detail = "keys/signing.key or keys/transport.key is not the one in department.toml";
         return Err(Error::malformed(

@@ -13,7 +13,10 @@ mod import_table;
 mod keys;
 mod node;
 mod offline;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 mod report;
+mod seal_keys;
 mod setup;
 mod streams;
 mod verify;

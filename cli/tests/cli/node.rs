@@ -27,6 +27,9 @@ impl Request {
 pub(crate) enum Answer {
     /// Status, content type and body.
     Whole(u16, &'static str, String),
+    /// A file.
+    #[cfg(feature = "pkcs11")]
+    Bytes(Vec<u8>),
     /// A problem document: status and name.
     Problem(u16, &'static str),
     /// The beginning of a chunked 200, then the connection breaks.
@@ -100,11 +103,13 @@ fn read(stream: &TcpStream) -> Option<Request> {
 
 fn write(stream: &mut TcpStream, answer: Answer) {
     let (status, kind, body) = match answer {
-        Answer::Whole(status, kind, body) => (status, kind, body),
+        Answer::Whole(status, kind, body) => (status, kind, body.into_bytes()),
+        #[cfg(feature = "pkcs11")]
+        Answer::Bytes(body) => (200, "application/octet-stream", body),
         Answer::Problem(status, name) => (
             status,
             "application/problem+json",
-            problem(status, name).to_string(),
+            problem(status, name).to_string().into_bytes(),
         ),
         Answer::Broken(start) => {
             let head = "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -116,8 +121,9 @@ fn write(stream: &mut TcpStream, answer: Answer) {
     // The client may have turned away already.
     let _ = write!(
         stream,
-        "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
     );
+    let _ = stream.write_all(&body);
 }
 
 /// A problem document.

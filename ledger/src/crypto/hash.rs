@@ -187,9 +187,11 @@ pub enum Purpose {
     SealedCatalogueKey,
     /// What a peer signs about where it can be reached.
     Addresses,
+    /// What a governor's node signs about a block with a recovery.
+    RecoveryVote,
 }
 
-const PURPOSES: usize = Purpose::Addresses as usize + 1;
+const PURPOSES: usize = Purpose::RecoveryVote as usize + 1;
 
 impl Purpose {
     /// The name in the key-derivation context.
@@ -238,6 +240,7 @@ impl Purpose {
             Purpose::Recovery => "recovery",
             Purpose::SealedCatalogueKey => "sealed-catalogue-key",
             Purpose::Addresses => "addresses",
+            Purpose::RecoveryVote => "recovery-vote",
         }
     }
 }

@@ -1,6 +1,7 @@
-//! The file of a department's identity key: encrypted under a passphrase, and kept apart from the node.
+//! The file of a key that people sign with, a department's identity key or a recovery key: encrypted under a passphrase, and
+//! kept apart from the node.
 //!
-//! The department's code and the public key stand in it in the clear, so that a person sees whose key it is without the
+//! Whose key it is and the public key stand in it in the clear, so that a person sees that without the
 //! passphrase; they are authenticated with the rest. Salt and nonce are handed in, random ones, new each time.
 //!
 //! The key that encrypts comes from the passphrase by argon2id (RFC 9106), whose parameters stand in the file. A file may
@@ -17,7 +18,10 @@ use crate::id::DepartmentCode;
 /// Bytes of an identity key file.
 pub const IDENTITY_FILE_LEN: usize = HEAD_LEN + SEALED_LEN;
 
-const MAGIC: &[u8; 12] = b"CERTMESHIDKY";
+const IDENTITY: &[u8; 12] = b"CERTMESHIDKY";
+const RECOVERY: &[u8; 12] = b"CERTMESHRCKY";
+/// In the place of a department's code.
+const NOBODY: [u8; 18] = [0; 18];
 const VERSION: u32 = 1;
 /// What stands before the encrypted seed, and is authenticated with it.
 const HEAD_LEN: usize = 118;
@@ -28,7 +32,7 @@ const SEALED_LEN: usize = 48;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityFileError {
     /// Something else.
-    #[error("not an identity key file: it begins otherwise")]
+    #[error("not an identity key file, nor one of a recovery key: it begins otherwise")]
     Other,
     /// Written by a later version.
     #[error(
@@ -55,10 +59,25 @@ pub enum IdentityFileError {
     Passphrase,
 }
 
-/// The file of an identity key, closed: what is secret in it is encrypted.
+/// What a key in such a file signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyHolder {
+    /// What a department decides with the others.
+    Department(DepartmentCode),
+    /// Recoveries.
+    Recovery,
+}
+
+impl From<DepartmentCode> for KeyHolder {
+    fn from(department: DepartmentCode) -> KeyHolder {
+        KeyHolder::Department(department)
+    }
+}
+
+/// The file of a key that people sign with, closed: what is secret in it is encrypted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityFile {
-    department: DepartmentCode,
+    holder: KeyHolder,
     public: PublicKey,
     cost: Cost,
     salt: [u8; 16],
@@ -67,12 +86,12 @@ pub struct IdentityFile {
 }
 
 impl IdentityFile {
-    /// Encrypts the seed of a department's identity key. Salt and nonce must be random, new ones each time.
+    /// Encrypts the seed of a key. Salt and nonce must be random, new ones each time.
     ///
     /// # Errors
     /// [`IdentityFileError::Memory`].
     pub fn seal(
-        department: DepartmentCode,
+        holder: impl Into<KeyHolder>,
         seed: &[u8; 32],
         passphrase: &Passphrase,
         cost: Cost,
@@ -80,7 +99,7 @@ impl IdentityFile {
         nonce: [u8; 24],
     ) -> Result<IdentityFile, IdentityFileError> {
         let mut file = IdentityFile {
-            department,
+            holder: holder.into(),
             public: SigningKey::from_seed(seed).public(),
             cost,
             salt,
@@ -104,7 +123,10 @@ impl IdentityFile {
     pub fn from_bytes(bytes: &[u8]) -> Result<IdentityFile, IdentityFileError> {
         use IdentityFileError::{CutOff, Damaged, Later, Longer, Other};
 
-        let mut rest = bytes.strip_prefix(MAGIC).ok_or(Other)?;
+        let (magic, mut rest) = bytes.split_first_chunk().ok_or(Other)?;
+        if ![IDENTITY, RECOVERY].contains(&magic) {
+            return Err(Other);
+        }
         let cut_off = CutOff(bytes.len());
         let rest = &mut rest;
         match u32::from_le_bytes(*take(rest).ok_or(cut_off)?) {
@@ -117,8 +139,13 @@ impl IdentityFile {
             return Err(cut_off);
         }
         let code = take::<18>(rest).ok_or(cut_off)?;
-        let code = std::str::from_utf8(code).ok();
-        let code = code.and_then(|code| code.parse().ok());
+        let holder = match magic == RECOVERY {
+            true => (*code == NOBODY).then_some(KeyHolder::Recovery),
+            false => {
+                let code = std::str::from_utf8(code).ok();
+                code.and_then(|code| code.parse().ok().map(KeyHolder::Department))
+            }
+        };
         let public = PublicKey::from_bytes(take(rest).ok_or(cut_off)?);
         let mut number = || Some(u32::from_le_bytes(*take(rest)?));
         let (memory_kib, passes, lanes) = (number(), number(), number());
@@ -128,7 +155,7 @@ impl IdentityFile {
             lanes.ok_or(cut_off)?,
         )?;
         let file = IdentityFile {
-            department: code.ok_or(Damaged("the department's code"))?,
+            holder: holder.ok_or(Damaged("the department's code"))?,
             public: public.map_err(|_| Damaged("the public key"))?,
             cost,
             salt: *take(rest).ok_or(cut_off)?,
@@ -146,9 +173,9 @@ impl IdentityFile {
         [&self.head()[..], &self.sealed].concat()
     }
 
-    /// The department, as the file says: authenticated once it was opened.
-    pub fn department(&self) -> DepartmentCode {
-        self.department
+    /// Whose it is, as the file says: authenticated once it was opened.
+    pub fn holder(&self) -> KeyHolder {
+        self.holder
     }
 
     /// The public key, as the file says: authenticated once it was opened.
@@ -161,7 +188,7 @@ impl IdentityFile {
         self.cost
     }
 
-    /// The identity key.
+    /// The key.
     ///
     /// # Errors
     /// [`IdentityFileError::Passphrase`], and [`IdentityFileError::Memory`].
@@ -182,7 +209,7 @@ impl IdentityFile {
         nonce: [u8; 24],
     ) -> Result<IdentityFile, IdentityFileError> {
         let seed = self.seed(present)?;
-        IdentityFile::seal(self.department, &seed, next, cost, salt, nonce)
+        IdentityFile::seal(self.holder, &seed, next, cost, salt, nonce)
     }
 
     fn seed(&self, passphrase: &Passphrase) -> Result<Zeroizing<[u8; 32]>, IdentityFileError> {
@@ -212,10 +239,14 @@ impl IdentityFile {
         let cost = [cost.memory_kib(), cost.passes(), cost.lanes()];
         let cost = cost.map(u32::to_le_bytes).concat();
         let version = VERSION.to_le_bytes();
+        let (magic, code) = match &self.holder {
+            KeyHolder::Department(code) => (IDENTITY, code.as_str().as_bytes()),
+            KeyHolder::Recovery => (RECOVERY, &NOBODY[..]),
+        };
         let parts: [&[u8]; 7] = [
-            MAGIC,
+            magic,
             &version,
-            self.department.as_str().as_bytes(),
+            code,
             self.public.as_bytes(),
             &cost,
             &self.salt,

@@ -13,7 +13,7 @@ fn passphrase(text: &str) -> Passphrase {
 }
 
 fn sealed(text: &str, cost: Cost) -> IdentityFile {
-    let code = CODE.parse().unwrap();
+    let code: DepartmentCode = CODE.parse().unwrap();
     IdentityFile::seal(code, &SEED, &passphrase(text), cost, [1; 16], [2; 24]).unwrap()
 }
 
@@ -46,7 +46,7 @@ fn the_passphrase_opens_the_file_and_no_other_does() {
 fn whose_key_it_is_shows_without_the_passphrase() {
     let bytes = sealed("correct horse battery", Cost::USUAL).to_bytes();
     let read = IdentityFile::from_bytes(&bytes).unwrap();
-    assert_eq!(read.department().as_str(), CODE);
+    assert_eq!(read.holder(), KeyHolder::Department(CODE.parse().unwrap()));
     assert_eq!(*read.public(), SigningKey::from_seed(&SEED).public());
     assert_eq!(read.cost(), Cost::USUAL);
     // The seed does not.
@@ -78,7 +78,7 @@ fn a_file_that_is_cut_off_longer_later_or_another_is_refused_as_that() {
     let good = sealed("correct horse battery", weak()).to_bytes();
     for len in 0..good.len() {
         let read = IdentityFile::from_bytes(&good[..len]);
-        let expected = match len < MAGIC.len() {
+        let expected = match len < IDENTITY.len() {
             true => IdentityFileError::Other,
             false => IdentityFileError::CutOff(len),
         };
@@ -155,8 +155,8 @@ fn another_passphrase_takes_the_place_of_the_first() {
         .change(&first, &second, weak(), [3; 16], [4; 24])
         .unwrap();
     assert_eq!(
-        (changed.department(), changed.public()),
-        (file.department(), file.public())
+        (changed.holder(), changed.public()),
+        (file.holder(), file.public())
     );
     assert_eq!(
         changed.open(&first).err(),
@@ -196,4 +196,28 @@ fn neither_passphrase_nor_seed_shows() {
         "{shown}"
     );
     assert!(!format!("{file:?}").contains("7, 7, 7"));
+}
+
+#[test]
+fn a_recovery_key_s_file_is_none_of_a_department_and_neither_passes_for_the_other() {
+    let text = "correct horse battery";
+    let passphrase = passphrase(text);
+    let sealed_as = |holder: KeyHolder| {
+        IdentityFile::seal(holder, &SEED, &passphrase, weak(), [1; 16], [2; 24]).unwrap()
+    };
+    let recovery = sealed_as(KeyHolder::Recovery);
+    let read = IdentityFile::from_bytes(&recovery.to_bytes()).unwrap();
+    assert_eq!(read.holder(), KeyHolder::Recovery);
+    assert!(opens(&read, text).is_ok());
+    let identity = sealed_as(KeyHolder::Department(CODE.parse().unwrap()));
+    // Each with the other's head.
+    let (recovery, identity) = (recovery.to_bytes(), identity.to_bytes());
+    for (head, rest) in [(&recovery, &identity), (&identity, &recovery)] {
+        let first = [&head[..12], &rest[12..]].concat();
+        let damaged = IdentityFileError::Damaged("the department's code");
+        assert_eq!(IdentityFile::from_bytes(&first), Err(damaged));
+        let both = [&head[..34], &rest[34..]].concat();
+        let both = IdentityFile::from_bytes(&both).unwrap();
+        assert_eq!(opens(&both, text), Err(IdentityFileError::Passphrase));
+    }
 }

@@ -41,6 +41,11 @@ pub enum KeyError {
     /// A secret file's text is not `<label>:<64 hexadecimal digits>`.
     #[error("expected one line, `{0}:` and 64 hexadecimal digits")]
     SecretFile(&'static str),
+    /// A secret file that is encrypted.
+    #[error(
+        "it is encrypted (`certmesh department seal-keys`): where a passphrase can't be given, decrypt it first, with `--undo`"
+    )]
+    Sealed,
 }
 
 /// A public key, checked to be usable.
@@ -159,6 +164,13 @@ impl Signature {
         let mut rest = [0; 64];
         rest.copy_from_slice(&bytes[1..]);
         Ok(Signature(rest))
+    }
+}
+
+impl Signature {
+    /// The signature of R and S, as whoever else signs with Ed25519 gives it. It verifies or it doesn't.
+    pub fn from_ed25519(bytes: [u8; 64]) -> Signature {
+        Signature(bytes)
     }
 }
 
@@ -482,6 +494,27 @@ impl SecretFile {
         }
     }
 
+    /// What begins the line if the secret in it is encrypted.
+    pub(super) const fn sealed_label(self) -> &'static str {
+        match self {
+            SecretFile::Signing => "certmesh-signing-key-v1-sealed:",
+            SecretFile::Transport => "certmesh-transport-key-v1-sealed:",
+            SecretFile::Sealing => "certmesh-sealing-key-v1-sealed:",
+            SecretFile::Field => "certmesh-field-key-v1-sealed:",
+            SecretFile::Catalogue => "certmesh-catalogue-key-v1-sealed:",
+        }
+    }
+
+    /// The digits of a text whose secret is encrypted.
+    pub(super) fn sealed_digits(self, text: &str) -> Option<&str> {
+        text.trim_end().strip_prefix(self.sealed_label())
+    }
+
+    /// Whether a text's secret is encrypted.
+    pub fn is_sealed(self, text: &str) -> bool {
+        self.sealed_digits(text).is_some()
+    }
+
     /// The file's text for a secret.
     pub fn write(self, secret: &[u8; 32]) -> Zeroizing<String> {
         let digits = Zeroizing::new(hex::encode(secret));
@@ -491,8 +524,12 @@ impl SecretFile {
     /// The secret in a file's text.
     ///
     /// # Errors
-    /// [`KeyError::SecretFile`] names the form expected; the text itself is never part of the error.
+    /// [`KeyError::SecretFile`] names the form expected, [`KeyError::Sealed`] one that is encrypted; the text itself is never part
+    /// of the error.
     pub fn read(self, text: &str) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+        if self.is_sealed(text) {
+            return Err(KeyError::Sealed);
+        }
         let digits = text
             .trim_end()
             .strip_prefix(self.label())

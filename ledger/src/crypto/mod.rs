@@ -4,7 +4,9 @@
 //! - [`keys`]: Ed25519 signatures, and keys from which tags, salts and ciphers are derived
 //! - [`passphrase`]: what opens such a file, and what trying one costs
 //! - [`sealing`]: X25519 keys that are sealed to
-//! - [`identity_file`]: a department's identity key, encrypted under a passphrase
+//! - [`signer`]: signing with a key that may be somewhere else, such as in a token
+//! - [`identity_file`]: a department's identity key, or a recovery key, encrypted under a passphrase
+//! - [`sealed_keys`]: a node's keys, encrypted under a passphrase
 //! - [`secret_files`], [`core_dumps`]: secrets read from disk, and kept off it
 
 pub mod core_dumps;
@@ -12,5 +14,7 @@ pub mod hash;
 pub mod identity_file;
 pub mod keys;
 pub mod passphrase;
+pub mod sealed_keys;
 pub mod sealing;
 pub mod secret_files;
+pub mod signer;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::{Ascending, Text};
 use crate::crypto::hash::{Hash, Purpose};
 use crate::crypto::keys::{CatalogueCommitment, PublicKey, Signature, SigningKey};
+use crate::crypto::signer::Signer;
 use crate::genesis::{Department, MAX_ROLES, Policy, Role};
 use crate::id::DepartmentCode;
 use crate::names::{LogId, NetworkId};
@@ -116,20 +117,20 @@ impl From<&Department> for Newcomer {
 
 impl Introduction {
     /// Introduces a department to a network.
-    pub fn sign(
+    pub fn sign<K: Signer>(
         network: NetworkId,
         newcomer: Newcomer,
-        identity: &SigningKey,
+        identity: &K,
         operating: &SigningKey,
         transport: &SigningKey,
-    ) -> Introduction {
+    ) -> K::Made<Introduction> {
         let message = network.message(Purpose::Introduction, &newcomer);
-        Introduction {
+        identity.sign_into(&message, |identity| Introduction {
             newcomer,
-            identity: identity.sign(&message),
+            identity,
             operating: operating.sign(&message),
             transport: transport.sign(&message),
-        }
+        })
     }
 
     /// Whether whoever wrote it holds the keys that it names. Without this a department could be admitted with a key that
@@ -232,19 +233,21 @@ pub struct ReplaceIdentity {
 
 impl ReplaceIdentity {
     /// Proves that the new key is held.
-    pub fn sign(
+    pub fn sign<K: Signer>(
         network: NetworkId,
         department: DepartmentCode,
         before: PublicKey,
-        after: &SigningKey,
-    ) -> ReplaceIdentity {
-        let content = (department, before, after.public());
-        ReplaceIdentity {
+        next: &K,
+    ) -> K::Made<ReplaceIdentity> {
+        let after = next.public();
+        let content = (department, before, after);
+        let message = network.message(Purpose::Identity, &content);
+        next.sign_into(&message, |proof| ReplaceIdentity {
             department,
             before,
-            after: after.public(),
-            proof: after.sign(&network.message(Purpose::Identity, &content)),
-        }
+            after,
+            proof,
+        })
     }
 
     pub(super) fn is_proved(&self, network: NetworkId) -> bool {

@@ -4,12 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Ascending, Bounded, DecodeError, Ordered};
 use crate::crypto::hash::Purpose;
-use crate::crypto::keys::{Signature, SigningKey};
+use crate::crypto::keys::{PublicKey, Signature, SigningKey};
+use crate::crypto::signer::Signer;
 use crate::genesis::{MAX_GOVERNORS, MAX_RECOVERY_KEYS};
 use crate::id::DepartmentCode;
 use crate::names::NetworkId;
 
-use super::chain::BlockId;
+use super::chain::{BlockId, RecoveryId};
 use super::kinds::{Signed, kinds};
 use super::own::{EpochEnded, SignedChange};
 use super::proposal::{Decision, Withdrawal};
@@ -68,6 +69,14 @@ impl Block {
     pub fn decode(bytes: &[u8]) -> Result<Block, DecodeError> {
         codec::decode(bytes, MAX_BLOCK)
     }
+
+    /// The recovery that it is made for, if it is.
+    pub(super) fn recovery(&self) -> Option<&Recovery> {
+        match &*self.items {
+            [Item::Recovery(signed)] => Some(&signed.recovery),
+            _ => None,
+        }
+    }
 }
 
 /// Which of the two votes of a round.
@@ -93,9 +102,39 @@ pub struct Vote {
 }
 
 impl Vote {
-    /// Votes.
+    /// Votes, among all who govern.
     pub fn sign(self, network: NetworkId, by: DepartmentCode, operating: &SigningKey) -> Signed {
-        network.sign(Purpose::Vote, &self, by, operating)
+        self.sign_among(network, None, by, operating)
+    }
+
+    /// Votes, among all who govern or among those who go on governing after a recovery. What is said in one agreement means
+    /// nothing in another: rounds of each begin at 0.
+    pub fn sign_among(
+        self,
+        network: NetworkId,
+        recovery: Option<RecoveryId>,
+        by: DepartmentCode,
+        operating: &SigningKey,
+    ) -> Signed {
+        match recovery {
+            None => network.sign(Purpose::Vote, &self, by, operating),
+            Some(recovery) => network.sign(Purpose::RecoveryVote, &(recovery, self), by, operating),
+        }
+    }
+
+    pub(super) fn is_signed(
+        self,
+        network: NetworkId,
+        recovery: Option<RecoveryId>,
+        signed: &Signed,
+        key: &PublicKey,
+    ) -> bool {
+        match recovery {
+            None => network.is_signed(Purpose::Vote, &self, signed, key),
+            Some(recovery) => {
+                network.is_signed(Purpose::RecoveryVote, &(recovery, self), signed, key)
+            }
+        }
     }
 }
 
@@ -178,16 +217,31 @@ impl Ordered for RecoverySignature {
 }
 
 impl Recovery {
+    /// What is signed.
+    pub fn id(&self, network: NetworkId) -> RecoveryId {
+        RecoveryId(network.message(Purpose::Recovery, self))
+    }
+
     /// Signs with a recovery key.
-    pub fn sign(&self, network: NetworkId, place: u8, key: &SigningKey) -> RecoverySignature {
-        RecoverySignature {
+    pub fn sign<K: Signer>(
+        &self,
+        network: NetworkId,
+        place: u8,
+        key: &K,
+    ) -> K::Made<RecoverySignature> {
+        key.sign_into(&self.id(network).0, |signature| RecoverySignature {
             key: place,
-            signature: key.sign(&network.message(Purpose::Recovery, self)),
-        }
+            signature,
+        })
     }
 
     /// A governor agrees to it.
-    pub fn agree(&self, network: NetworkId, by: DepartmentCode, identity: &SigningKey) -> Signed {
+    pub fn agree<K: Signer>(
+        &self,
+        network: NetworkId,
+        by: DepartmentCode,
+        identity: &K,
+    ) -> K::Made<Signed> {
         network.sign(Purpose::Recovery, self, by, identity)
     }
 }

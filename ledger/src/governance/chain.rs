@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec;
 use crate::crypto::hash::{Hash, Purpose, hash_parts};
-use crate::crypto::keys::{PublicKey, Signature, SigningKey};
+use crate::crypto::keys::{PublicKey, Signature};
+use crate::crypto::signer::Signer;
 use crate::id::DepartmentCode;
 use crate::names::NetworkId;
 
@@ -21,15 +22,27 @@ impl NetworkId {
     }
 
     /// A department's signature, its code beside what it signs.
-    pub(super) fn sign<T: Serialize>(
+    pub(super) fn sign<T: Serialize, K: Signer>(
         self,
         purpose: Purpose,
         content: &T,
         by: DepartmentCode,
-        key: &SigningKey,
-    ) -> Signed {
-        let signature = key.sign(&self.message(purpose, &(content, by)));
-        Signed { by, signature }
+        key: &K,
+    ) -> K::Made<Signed> {
+        self.sign_into(purpose, content, by, key, |signed| signed)
+    }
+
+    /// What is made of such a signature.
+    pub(super) fn sign_into<T: Serialize, K: Signer, M>(
+        self,
+        purpose: Purpose,
+        content: &T,
+        by: DepartmentCode,
+        key: &K,
+        make: impl FnOnce(Signed) -> M,
+    ) -> K::Made<M> {
+        let message = self.message(purpose, &(content, by));
+        key.sign_into(&message, |signature| make(Signed { by, signature }))
     }
 
     /// Whether a department's signature is by this key.
@@ -90,6 +103,16 @@ impl ChainHead {
 }
 
 impl fmt::Display for BlockId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What the signatures of a recovery are over. Those who go on governing after it vote on its block among themselves.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct RecoveryId(pub Hash);
+
+impl fmt::Display for RecoveryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

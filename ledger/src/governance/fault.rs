@@ -245,9 +245,14 @@ pub enum Fault {
         why: &'static str,
     },
     /// A recovery of another block.
-    #[error("the recovery is for another place in the chain")]
+    #[error(
+        "the recovery was made to follow another block than the last one: if it is still needed, make and sign it again"
+    )]
     RecoveryPlace,
-    /// The policy has no recovery keys, or a signature is not theirs, or there are too few.
+    /// The policy has none.
+    #[error("the policy has no recovery keys, so nothing can be recovered")]
+    NoRecoveryKeys,
+    /// A signature is not that of a recovery key, or there are too few.
     #[error("{found} of the {need} recovery keys needed have signed")]
     RecoveryKeys {
         /// Signatures that verify.
@@ -256,7 +261,9 @@ pub enum Fault {
         need: usize,
     },
     /// Not more than a third.
-    #[error("{found} of {governors} governors agree to the recovery, not more than a third")]
+    #[error(
+        "{found} of {governors} governors agree to the recovery, not more than a third, or no more are left to"
+    )]
     RecoveryGovernors {
         /// Who agrees.
         found: usize,

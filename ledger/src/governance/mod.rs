@@ -45,9 +45,9 @@ pub use block::{
     Block, Certificate, FinalBlock, Item, MAX_BLOCK, MAX_FINAL_BLOCK, MAX_ITEM, MAX_ITEMS,
     Recovery, RecoverySignature, SignedRecovery, Stage, Vote,
 };
-pub use chain::{BlockId, ChainHead, ProposalId};
+pub use chain::{BlockId, ChainHead, ProposalId, RecoveryId};
 pub use fault::{ActionFault, BlockError, CertificateFault, Fault, PositionFault};
-pub use fold::quorum;
+pub use fold::{quorum, recovery_quorum};
 pub use history::{Changes, History, Rules};
 pub(crate) use judge::WORD_LAG_MS;
 pub use judge::{Judge, Judgement, Why};

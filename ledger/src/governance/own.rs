@@ -7,6 +7,7 @@ use crate::codec::{Ascending, Ordered};
 use crate::crypto::hash::{Hash, Purpose};
 use crate::crypto::keys::{PublicKey, Signature, SigningKey};
 use crate::crypto::sealing::SealingKey;
+use crate::crypto::signer::Signer;
 use crate::genesis::{MAX_GOVERNORS, PeerId};
 use crate::id::DepartmentCode;
 use crate::names::{LogId, NetworkId};
@@ -112,13 +113,14 @@ impl UnsignedChange {
     }
 
     /// Signs it with the identity key.
-    pub fn sign(self, network: NetworkId, identity: &SigningKey) -> SignedChange {
-        SignedChange {
-            identity: identity.sign(&network.message(Purpose::OwnChange, &self.change)),
+    pub fn sign<K: Signer>(self, network: NetworkId, identity: &K) -> K::Made<SignedChange> {
+        let message = network.message(Purpose::OwnChange, &self.change);
+        identity.sign_into(&message, |identity| SignedChange {
+            identity,
             operating: self.operating,
             transport: self.transport,
             change: self.change,
-        }
+        })
     }
 }
 

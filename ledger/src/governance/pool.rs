@@ -1,4 +1,4 @@
-//! What waits for a block: proposals that gather approvals, own changes, ends of epochs, withdrawals.
+//! What waits for a block: proposals that gather approvals, own changes, ends of epochs, withdrawals, recoveries.
 //!
 //! Whoever may put something here has room of its own, and can't take another's: a department that floods the others with what
 //! is rightly signed fills that and no more, and what is decided about it waits elsewhere. Nothing here is durable: it comes
@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use crate::codec::{self, Ascending, Bounded};
 use crate::id::DepartmentCode;
 
-use super::block::{Item, MAX_BLOCK, MAX_ITEM, MAX_ITEMS};
-use super::chain::ProposalId;
+use super::block::{Item, MAX_BLOCK, MAX_ITEM, MAX_ITEMS, SignedRecovery};
+use super::chain::{ProposalId, RecoveryId};
 use super::fault::Fault;
 use super::own::{EpochEnded, SignedChange};
 use super::proposal::{Decision, Withdrawal};
@@ -21,6 +21,9 @@ const AROUND_ITEMS: usize = 128;
 
 /// Most bytes of a proposal: with the signatures of 64 governors, each some 90 bytes, it is an item still.
 const MAX_PROPOSAL: usize = MAX_ITEM - 8_192;
+
+/// Most recoveries that wait: those that end the governing of most. Whoever can sign one can sign many.
+const MAX_RECOVERIES: usize = 4;
 
 /// Why something doesn't wait for a block.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,9 +52,11 @@ pub enum Refused {
         /// The most.
         limit: usize,
     },
-    /// A recovery is not made final by all governors.
-    #[error("a recovery does not wait with other items")]
-    Recovery,
+    /// As many recoveries wait as may.
+    #[error(
+        "{MAX_RECOVERIES} recoveries wait that end the governing of as many or more; agree on one of them"
+    )]
+    Recoveries,
 }
 
 /// What waits for a block.
@@ -61,6 +66,8 @@ pub struct Pool {
     withdrawals: BTreeMap<DepartmentCode, Withdrawal>,
     own_changes: BTreeMap<DepartmentCode, SignedChange>,
     ends: BTreeMap<DepartmentCode, EpochEnded>,
+    /// By how many it ends the governing of: the last one is voted on.
+    recoveries: BTreeMap<(usize, RecoveryId), SignedRecovery>,
     /// How often any of it changed.
     changes: u64,
 }
@@ -91,9 +98,33 @@ impl Pool {
                 let by = ended.end.position.log.department;
                 add_one(&mut self.ends, by, ended, item, next)
             }
-            Item::Recovery(_) => Err(Refused::Recovery),
+            Item::Recovery(signed) => self.add_recovery(signed, item, next),
             Item::Unreadable(unreadable) => Err(Fault::Unreadable(unreadable.kind).into()),
         }
+    }
+
+    fn add_recovery(
+        &mut self,
+        signed: &SignedRecovery,
+        item: &Item,
+        next: &State,
+    ) -> Result<bool, Refused> {
+        let id = signed.recovery.id(next.network());
+        let place = (signed.recovery.ends.len(), id);
+        // The same with other signatures is no other recovery.
+        if self.recoveries.contains_key(&place) {
+            return Ok(false);
+        }
+        next.with(item)?;
+        if self.recoveries.len() >= MAX_RECOVERIES {
+            let first = self.recoveries.first_entry();
+            match first.filter(|first| *first.key() < place) {
+                Some(first) => drop(first.remove()),
+                None => return Err(Refused::Recoveries),
+            }
+        }
+        self.recoveries.insert(place, signed.clone());
+        Ok(true)
     }
 
     fn add_proposal(&mut self, decision: &Decision, next: &State) -> Result<bool, Refused> {
@@ -142,7 +173,13 @@ impl Pool {
         self.withdrawals.retain(|_, one| holds(one.clone().into()));
         self.own_changes.retain(|_, one| holds(one.clone().into()));
         self.ends.retain(|_, one| holds(one.clone().into()));
+        self.recoveries.retain(|_, one| holds(one.clone().into()));
         self.changes += u64::from(self.len() != before);
+    }
+
+    /// The recovery to vote on.
+    pub fn recovery(&self) -> Option<&SignedRecovery> {
+        self.recoveries.values().next_back()
     }
 
     /// Proposals that wait for approvals, or for their block.
@@ -158,7 +195,8 @@ impl Pool {
 
     fn len(&self) -> usize {
         let proposals: usize = self.proposals.values().map(BTreeMap::len).sum();
-        proposals + self.withdrawals.len() + self.own_changes.len() + self.ends.len()
+        let by_one = self.withdrawals.len() + self.own_changes.len() + self.ends.len();
+        proposals + by_one + self.recoveries.len()
     }
 
     /// Everything that waits. What the members decide comes before what a department does by itself, which can so not outdate
@@ -170,15 +208,21 @@ impl Pool {
         let withdrawals = self.withdrawals.values().cloned().map(Item::from);
         let ends = self.ends.values().cloned().map(Item::from);
         let changes = self.own_changes.values().cloned().map(Item::from);
-        withdrawals.chain(proposals).chain(ends).chain(changes)
+        let recoveries = self.recoveries.values().cloned().map(Item::from);
+        let others = withdrawals.chain(proposals).chain(ends).chain(changes);
+        recoveries.chain(others)
     }
 
-    /// What the next block could be made of: items that hold, one after the other. What the members decided comes first, so
-    /// that nothing a department does by itself outdates it.
+    /// What the next block could be made of, unless it is made for a recovery: items that hold, one after the other. What the
+    /// members decided comes first, so that nothing a department does by itself outdates it.
     pub fn next(&self, state: &State, clock_ms: u64) -> Bounded<Item, MAX_ITEMS> {
         let mut next = state.at(clock_ms);
         let (mut items, mut room) = (Vec::new(), MAX_BLOCK - AROUND_ITEMS);
         for item in self.items() {
+            // It stands alone.
+            if matches!(item, Item::Recovery(_)) {
+                continue;
+            }
             let size = codec::encode(&item).len();
             if items.len() == MAX_ITEMS || size > room {
                 continue;

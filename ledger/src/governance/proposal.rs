@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{Ascending, Bounded, Text};
 use crate::crypto::hash::Purpose;
-use crate::crypto::keys::{Signature, SigningKey};
+use crate::crypto::keys::Signature;
+use crate::crypto::signer::Signer;
 use crate::genesis::MAX_GOVERNORS;
 use crate::id::DepartmentCode;
 use crate::names::NetworkId;
@@ -54,22 +55,27 @@ pub struct Decision {
 
 impl Decision {
     /// Proposes: no other governor has approved yet.
-    pub fn propose(network: NetworkId, proposal: Proposal, identity: &SigningKey) -> Decision {
-        Decision {
-            signature: identity.sign(&proposal.id(network).0),
+    pub fn propose<K: Signer>(
+        network: NetworkId,
+        proposal: Proposal,
+        identity: &K,
+    ) -> K::Made<Decision> {
+        let message = proposal.id(network).0;
+        identity.sign_into(&message, |signature| Decision {
+            signature,
             proposal,
             approvals: Ascending::default(),
-        }
+        })
     }
 }
 
 /// Approves a proposal.
-pub fn approve(
+pub fn approve<K: Signer>(
     network: NetworkId,
     proposal: ProposalId,
     by: DepartmentCode,
-    identity: &SigningKey,
-) -> Signed {
+    identity: &K,
+) -> K::Made<Signed> {
     network.sign(Purpose::Approval, &proposal, by, identity)
 }
 
@@ -87,18 +93,19 @@ pub struct Withdrawal {
 
 impl Withdrawal {
     /// Withdraws a proposal.
-    pub fn sign(
+    pub fn sign<K: Signer>(
         network: NetworkId,
         proposal: ProposalId,
         sitting: u64,
         by: DepartmentCode,
-        identity: &SigningKey,
-    ) -> Withdrawal {
-        let signed = network.sign(Purpose::Withdrawal, &(proposal, sitting), by, identity);
-        Withdrawal {
+        identity: &K,
+    ) -> K::Made<Withdrawal> {
+        let content = (proposal, sitting);
+        let withdraws = |signed| Withdrawal {
             proposal,
             sitting,
             signed,
-        }
+        };
+        network.sign_into(Purpose::Withdrawal, &content, by, identity, withdraws)
     }
 }

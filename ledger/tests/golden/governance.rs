@@ -348,6 +348,36 @@ fn vote(v: &mut Vectors) {
     v.put("governance", "offer", json!(hex::encode(encode(&message))));
     let read = hex::decode(v.text("governance", "offer", "")).expect("hexadecimal");
     assert_eq!(decode::<Message>(&read, 1 << 20), Ok(message));
+    recovery_vote(v);
+}
+
+/// The only governor that a recovery leaves votes for its block, and makes it final.
+fn recovery_vote(v: &mut Vectors) {
+    let state = State::of_genesis(&genesis());
+    let recovery = items().pop().expect("a recovery is the last").1;
+    let Item::Recovery(signed) = &recovery else {
+        panic!("a recovery is the last");
+    };
+    let id = signed.recovery.id(network());
+    let mut last = next(&state, vec![recovery.clone()]);
+    let vote = Vote {
+        height: 1,
+        round: 2,
+        stage: Stage::Precommit,
+        block: Some(last.block.id(network())),
+    };
+    let by = vote.sign_among(network(), Some(id), code(ISSUER), &key(1));
+    last.certificate.votes = Ascending::new(vec![by]).expect("one");
+    assert!(state.accept(&last).is_ok());
+    let message = Message::RecoveryVote(id, vote, by);
+    for (name, bytes) in [
+        ("recovery vote", encode(&message)),
+        ("block of a recovery", encode(&last)),
+    ] {
+        v.put("governance", name, json!(hex::encode(bytes)));
+    }
+    let read = hex::decode(v.text("governance", "recovery vote", "")).expect("hexadecimal");
+    assert_eq!(decode::<Message>(&read, 1 << 20), Ok(message));
 }
 
 /// The reader's keys change, it governs, and a department is admitted.

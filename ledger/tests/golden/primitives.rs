@@ -2,9 +2,10 @@
 
 use certmesh_ledger::codec::{Blob, Bounded, Text};
 use certmesh_ledger::crypto::hash::{Hash, Purpose, hash, keyed};
-use certmesh_ledger::crypto::identity_file::IdentityFile;
+use certmesh_ledger::crypto::identity_file::{IdentityFile, KeyHolder};
 use certmesh_ledger::crypto::keys::{PublicKey, SecretFile, Signature, SigningKey};
 use certmesh_ledger::crypto::passphrase::{Cost, Passphrase};
+use certmesh_ledger::crypto::sealed_keys::{Derivation, KeySealer};
 use certmesh_ledger::genesis::{Department, Genesis, PeerId, Role};
 use certmesh_ledger::id::{
     CertificateId, Date, DepartmentCode, HolderKind, TypeCode, check, normalise,
@@ -20,7 +21,7 @@ use crate::common::{
     sealing, tag,
 };
 
-const PURPOSES: [Purpose; 43] = [
+const PURPOSES: [Purpose; 44] = [
     Purpose::Network,
     Purpose::Record,
     Purpose::Leaf,
@@ -64,6 +65,7 @@ const PURPOSES: [Purpose; 43] = [
     Purpose::Recovery,
     Purpose::SealedCatalogueKey,
     Purpose::Addresses,
+    Purpose::RecoveryVote,
 ];
 
 pub(crate) fn all(v: &mut Vectors) {
@@ -386,6 +388,28 @@ fn identity_files(v: &mut Vectors) {
         let opened = read.open(&passphrase).expect("the passphrase opens it");
         assert_eq!(opened.public(), SigningKey::from_seed(&[0xAB; 32]).public());
     }
+    let passphrase = Passphrase::new("correct horse battery staple").expect("long enough");
+    let (sealer, salt) = (KeySealer::new(passphrase.clone()), [0x5A; 16]);
+    let derivation = Derivation { cost: other, salt };
+    let sealed = sealer.seal(SecretFile::Field, &[0xAB; 32], derivation, [0x4E; 24]);
+    v.put(
+        "keys",
+        "sealed field key",
+        json!(sealed.expect("enough memory")),
+    );
+    let golden = v.text("keys", "sealed field key", "");
+    let opened = sealer
+        .open(SecretFile::Field, &golden)
+        .expect("its passphrase");
+    assert_eq!(*opened, [0xAB; 32]);
+    let (holder, seed) = (KeyHolder::Recovery, [0xAB; 32]);
+    let file = IdentityFile::seal(holder, &seed, &passphrase, other, [0x5A; 16], [0x4E; 24]);
+    let bytes = hex::encode(file.expect("enough memory").to_bytes());
+    v.put("identity key files", "recovery key", json!(bytes));
+    let golden =
+        hex::decode(v.text("identity key files", "recovery key", "")).expect("hexadecimal");
+    let read = IdentityFile::from_bytes(&golden).expect("a recovery key file");
+    assert_eq!(read.holder(), KeyHolder::Recovery);
 }
 
 /// Signatures of the key of seed 01..01 that readers of looser rules than ours accept.

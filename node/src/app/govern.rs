@@ -102,8 +102,8 @@ fn is_carried_out(item: &Item) -> bool {
         Item::Withdrawal(_) => true,
         // After a loss the log goes on in the next generation, and nodes keep the first.
         Item::OwnChange(change) => change.change.lost.is_none(),
-        Item::EpochEnded(_) => true,
-        _ => false,
+        Item::EpochEnded(_) | Item::Recovery(_) => true,
+        Item::Unreadable(_) => false,
     }
 }
 

@@ -166,12 +166,17 @@ fn keys(s: &mut Settings) -> Option<KeyFiles> {
     let sealing = secret(s, "keys.sealing");
     let field = secret(s, "keys.field");
     let catalogue = catalogue_key(s);
+    let passphrase_file = s.path("keys.passphrase_file");
+    if let Some(path) = &passphrase_file {
+        check_secret(s, "keys.passphrase_file", path);
+    }
     Some(KeyFiles {
         signing: signing?,
         transport: transport?,
         sealing: sealing?,
         field: field?,
         catalogue: catalogue?,
+        passphrase_file,
     })
 }
 

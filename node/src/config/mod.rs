@@ -78,6 +78,8 @@ pub struct KeyFiles {
     pub field: PathBuf,
     /// Secret for subject tags, the same at all members; it need not be there before the first start.
     pub catalogue: PathBuf,
+    /// What encrypted ones are opened with.
+    pub passphrase_file: Option<PathBuf>,
 }
 
 /// The HTTP API.

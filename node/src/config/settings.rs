@@ -28,7 +28,7 @@ pub(super) enum Kind {
 }
 
 /// Every setting there is.
-pub(super) const KEYS: [(&str, Kind); 32] = [
+pub(super) const KEYS: [(&str, Kind); 33] = [
     ("department", Kind::Text),
     ("data_dir", Kind::Path),
     ("network", Kind::Path),
@@ -37,6 +37,7 @@ pub(super) const KEYS: [(&str, Kind); 32] = [
     ("keys.sealing", Kind::Path),
     ("keys.field", Kind::Path),
     ("keys.catalogue", Kind::Path),
+    ("keys.passphrase_file", Kind::Path),
     ("api.listen", Kind::Text),
     ("api.names", Kind::List),
     ("api.tokens", Kind::Path),

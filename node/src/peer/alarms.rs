@@ -2,7 +2,7 @@
 //! keys that need to be replaced.
 
 use certmesh_ledger::governance::engine::Seat;
-use certmesh_ledger::governance::{Decision, History, Item, State, quorum};
+use certmesh_ledger::governance::{BlockId, Decision, History, Item, State, quorum};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_text::governance::short;
 use certmesh_text::say;
@@ -44,6 +44,8 @@ pub(crate) struct GovernanceStanding {
     pub(crate) votes: bool,
     /// Whether it does not since it may have forgotten how its key voted.
     barred: bool,
+    /// The block for which it can't vote for a recovery that waits.
+    withholds: Option<BlockId>,
     /// The epoch of this department's operating key.
     pub(crate) epoch: u32,
     /// Since when that is in force, ms since 1970 UTC.
@@ -86,6 +88,7 @@ impl GovernanceStanding {
             own_change: shown.pending.iter().any(is_own_change),
             votes: here,
             barred: shown.seat == Seat::Barred,
+            withholds: shown.withholds,
             epoch,
             epoch_since_ms: since_ms(own, epoch, history, founded_ms, shown),
         }
@@ -118,6 +121,10 @@ impl GovernanceStanding {
         }
         if self.barred {
             warnings.push(Warning::NoVote);
+        }
+        if let Some(block) = self.withholds {
+            let block = short(&block.to_string());
+            warnings.push(Warning::Withholds { block });
         }
         if !self.awaiting.is_empty() {
             let count = self.awaiting.len();
@@ -335,6 +342,13 @@ mod tests {
         let here = said(&standing(&history, &barred, &[1, 2, 3]), 2);
         assert!(here[0].contains(CODES[0]), "{here:?}");
         assert!(here[1].contains("replace its operating key"), "{here:?}");
+        let bound = Shown {
+            withholds: Some(history.state().head()),
+            ..votes.clone()
+        };
+        let bound = said(&standing(&history, &bound, &[1, 2, 3]), 2).concat();
+        let block = short(&history.state().head().to_string());
+        assert!(bound.contains(&format!("block {block}")), "{bound}");
         let failed = Shown {
             failed: Some("no room".to_owned()),
             ..votes.clone()

@@ -13,7 +13,7 @@ use certmesh_ledger::governance::consensus::Moment;
 use certmesh_ledger::governance::engine::{
     Command, Engine, Event, Known, News, NewsId, Question, QuestionId, Seat, Verdict, is_enough,
 };
-use certmesh_ledger::governance::{Changes, FinalBlock, Item, Refused, Store};
+use certmesh_ledger::governance::{BlockId, Changes, FinalBlock, Item, Refused, Store};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::sync::{Request, Response};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
@@ -73,6 +73,8 @@ pub(crate) struct Shown {
     pub(crate) governors: (usize, usize),
     /// Whether this node votes.
     pub(crate) seat: Seat,
+    /// The block that keeps this node from voting for a recovery that waits.
+    pub(crate) withholds: Option<BlockId>,
     /// What the disk said when something could not be kept: this run takes no part any more.
     pub(crate) failed: Option<String>,
 }
@@ -305,6 +307,7 @@ impl Running {
         shown.known = known;
         shown.round = self.engine.round_in_progress();
         shown.seat = self.engine.seat();
+        shown.withholds = self.engine.withholds();
         shown.governors = self.engine.governors_heard(at);
         metrics.governors_heard.set(count(shown.governors.0));
         metrics.governors.set(count(shown.governors.1));

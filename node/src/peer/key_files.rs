@@ -1,9 +1,13 @@
 //! The keys of this node on disk: those that its configuration names, and beside each those that took its place since, or are
 //! to take it (`signing.key.3`: by the department's third change of its own keys).
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use certmesh_ledger::crypto::keys::{KeyError, KeyRing, SecretFile, SigningKey};
+use certmesh_ledger::crypto::passphrase::{MOST_PASSPHRASE_BYTES, Passphrase, PassphraseError};
+use certmesh_ledger::crypto::sealed_keys::{KeySealer, SealedKeyError};
 use certmesh_ledger::crypto::sealing::SealingSecret;
 use certmesh_ledger::crypto::secret_files::{self, KeyFileError};
 use certmesh_ledger::genesis::PeerId;
@@ -24,40 +28,138 @@ pub(crate) enum KeyFault {
         /// What is wrong with it.
         error: KeyError,
     },
+    /// It is encrypted, and there is no passphrase.
+    #[error(
+        "{path}: it is encrypted, and no passphrase is given: name its file as keys.passphrase_file, or have the service manager \
+         give it as the credential {CREDENTIAL}", path = .path.display()
+    )]
+    NoPassphrase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is encrypted, and can't be opened.
+    #[error("{path}: {error}", path = .path.display())]
+    Sealed {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: SealedKeyError,
+    },
+    /// What should hold the passphrase doesn't.
+    #[error("{path}: {error}", path = .path.display())]
+    Passphrase {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: PassphraseError,
+    },
 }
 
-/// A secret in a file of its own.
-pub(crate) fn secret(path: &Path, kind: SecretFile) -> Result<Zeroizing<[u8; 32]>, KeyFault> {
-    let text = secret_files::read(path)?;
-    kind.read(text.expose()).map_err(|error| KeyFault::Content {
-        path: path.to_owned(),
-        error,
-    })
+/// The credential of a service manager that holds the passphrase of the key files.
+const CREDENTIAL: &str = "certmesh-keys";
+
+/// Reads key files, also those that are encrypted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KeyReader(Option<KeySealer>);
+
+/// What a credential holds. The service manager keeps others from its directory, and may let the node read it by an access control
+/// list, which shows as a mode that other secret files must not have.
+fn credential_text(path: &Path) -> io::Result<Zeroizing<String>> {
+    // Longer than any passphrase with its line end.
+    let most = MOST_PASSPHRASE_BYTES + 2;
+    let mut text = Zeroizing::new(String::with_capacity(most + 1));
+    let file = File::open(path)?;
+    file.take(most as u64 + 1).read_to_string(&mut text)?;
+    Ok(text)
 }
 
-/// A secret and those that took its place since, or are to take it. One of those that can't be read is reported: only where it is
-/// in force, nothing goes on without it.
-///
-/// # Errors
-/// [`KeyFault`] of the first.
-pub(crate) fn secrets(path: &Path, kind: SecretFile) -> Result<Vec<Zeroizing<[u8; 32]>>, KeyFault> {
-    let mut secrets = vec![secret(path, kind)?];
-    for file in secret_files::with_successors(path)?.iter().skip(1) {
-        match secret(file, kind) {
-            Ok(secret) => secrets.push(secret),
-            Err(error) => {
-                tracing::error!(%error, "a key that took the place of another, or is to take it, can't be read");
+impl KeyReader {
+    /// With the passphrase in a file, else in the credential that a service manager gave.
+    ///
+    /// # Errors
+    /// [`KeyFault`] if what is there is no passphrase.
+    pub(crate) fn new(passphrase_file: Option<&Path>) -> Result<KeyReader, KeyFault> {
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY");
+        let credential = credentials.map(|dir| Path::new(&dir).join(CREDENTIAL));
+        let credential = credential.filter(|path| path.exists());
+        let (path, passphrase) = match (passphrase_file, credential) {
+            (Some(path), _) => {
+                let text = secret_files::read(path)?;
+                (path.to_owned(), Passphrase::of_file(text.expose()))
+            }
+            (None, Some(path)) => {
+                let text = credential_text(&path);
+                let text = text.map_err(|source| KeyFileError::Unreadable {
+                    path: path.clone(),
+                    source,
+                })?;
+                let passphrase = Passphrase::of_file(&text);
+                (path, passphrase)
+            }
+            (None, None) => return Ok(KeyReader::default()),
+        };
+        let passphrase = passphrase.map_err(|error| KeyFault::Passphrase { path, error })?;
+        Ok(KeyReader(Some(KeySealer::new(passphrase))))
+    }
+
+    /// A secret in a file of its own.
+    ///
+    /// # Errors
+    /// [`KeyFault`].
+    pub(crate) fn one(
+        &self,
+        path: &Path,
+        kind: SecretFile,
+    ) -> Result<Zeroizing<[u8; 32]>, KeyFault> {
+        let text = secret_files::read(path)?;
+        let path = || path.to_owned();
+        if !kind.is_sealed(text.expose()) {
+            let secret = kind.read(text.expose());
+            return secret.map_err(|error| KeyFault::Content {
+                path: path(),
+                error,
+            });
+        }
+        let sealer = self.0.as_ref();
+        let sealer = sealer.ok_or_else(|| KeyFault::NoPassphrase { path: path() })?;
+        let secret = sealer.open(kind, text.expose());
+        secret.map_err(|error| KeyFault::Sealed {
+            path: path(),
+            error,
+        })
+    }
+
+    /// A secret and those that took its place since, or are to take it. One of those that can't be read is reported: only where it
+    /// is in force, nothing goes on without it.
+    ///
+    /// # Errors
+    /// [`KeyFault`] of the first.
+    pub(crate) fn all(
+        &self,
+        path: &Path,
+        kind: SecretFile,
+    ) -> Result<Vec<Zeroizing<[u8; 32]>>, KeyFault> {
+        let mut secrets = vec![self.one(path, kind)?];
+        for file in secret_files::with_successors(path)?.iter().skip(1) {
+            match self.one(file, kind) {
+                Ok(secret) => secrets.push(secret),
+                Err(error) => {
+                    tracing::error!(%error, "a key that took the place of another, or is to take it, can't be read");
+                }
             }
         }
+        Ok(secrets)
     }
-    Ok(secrets)
-}
 
-/// The operating keys at hand.
-pub(crate) fn operating_keys(signing: &Path) -> Result<Vec<SigningKey>, KeyFault> {
-    let seeds = secrets(signing, SecretFile::Signing)?;
-    let keys = seeds.iter().map(|seed| SigningKey::from_seed(seed));
-    Ok(keys.collect())
+    /// The operating keys at hand.
+    ///
+    /// # Errors
+    /// [`KeyFault`] of the first.
+    pub(crate) fn operating(&self, signing: &Path) -> Result<Vec<SigningKey>, KeyFault> {
+        let seeds = self.all(signing, SecretFile::Signing)?;
+        let keys = seeds.iter().map(|seed| SigningKey::from_seed(seed));
+        Ok(keys.collect())
+    }
 }
 
 /// The keys of this node that its department can change by itself.
@@ -65,6 +167,8 @@ pub(crate) struct KeyFiles {
     pub(crate) signing: PathBuf,
     pub(crate) transport: PathBuf,
     pub(crate) sealing: PathBuf,
+    /// Reads them.
+    pub(crate) reader: KeyReader,
     /// The operating keys that were read so far.
     pub(crate) ring: KeyRing,
 }
@@ -75,7 +179,7 @@ impl KeyFiles {
     /// # Errors
     /// [`KeyFault`]; what was read before stays.
     pub(crate) fn read_again(&self) -> Result<(), KeyFault> {
-        for key in operating_keys(&self.signing)? {
+        for key in self.reader.operating(&self.signing)? {
             self.ring.add(key);
         }
         Ok(())
@@ -94,14 +198,14 @@ impl KeyFiles {
             }
         }
         if let Some(id) = &change.transport {
-            let held = secrets(&self.transport, SecretFile::Transport)?;
+            let held = self.reader.all(&self.transport, SecretFile::Transport)?;
             let mut held = held.iter().map(|seed| PeerId::from_transport_seed(seed));
             if held.all(|held| held != *id) {
                 return Ok(place(&self.transport));
             }
         }
         if let Some(key) = change.sealing {
-            let held = secrets(&self.sealing, SecretFile::Sealing)?;
+            let held = self.reader.all(&self.sealing, SecretFile::Sealing)?;
             let mut held = held
                 .iter()
                 .map(|seed| SealingSecret::from_seed(seed).public());
@@ -138,11 +242,13 @@ mod tests {
         for (name, kind) in kinds {
             write(&place(name), kind, 1);
         }
+        let reader = KeyReader::default();
         let files = KeyFiles {
             signing: place("signing.key"),
             transport: place("transport.key"),
             sealing: place("sealing.key"),
-            ring: KeyRing::from(operating_keys(&place("signing.key")).unwrap()),
+            ring: KeyRing::from(reader.operating(&place("signing.key")).unwrap()),
+            reader: reader.clone(),
         };
         let next = SigningKey::from_seed(&[2; 32]).public();
         let change = OwnChange {
@@ -169,7 +275,7 @@ mod tests {
         );
         // One that can't be read keeps the others from nothing.
         fs::set_permissions(place("signing.key.2"), fs::Permissions::from_mode(0o644)).unwrap();
-        let keys = operating_keys(&files.signing).unwrap();
+        let keys = reader.operating(&files.signing).unwrap();
         assert!(keys.iter().any(|key| key.public() == next));
         fs::set_permissions(&files.signing, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(files.read_again().is_err(), "the first has to be there");

@@ -113,6 +113,11 @@ coded! {
         },
         /// This node may have forgotten how it voted, and so votes no more with the operating key in force.
         "no-vote" NoVote,
+        /// A recovery waits that this node can't vote for.
+        "withholds" Withholds {
+            /// The block that it gave its vote, as its hash begins.
+            block: String,
+        },
         /// Proposals wait for this department's approval.
         "unapproved" Unapproved {
             /// How many.

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::error::{RunError, at};
 use crate::config::Config;
-use crate::peer::key_files::{operating_keys, secret, secrets};
+use crate::peer::key_files::KeyReader;
 use crate::peer::roster::{Addresses, ByDepartment};
 use crate::peer::whereabouts::OwnAddresses;
 
@@ -32,6 +32,8 @@ pub(crate) struct Identity {
     /// All sealing keys at hand.
     pub(crate) sealing: Vec<SealingSecret>,
     pub(crate) field_key: FieldKey,
+    /// Reads the key files again.
+    pub(crate) key_reader: KeyReader,
     /// Where the other departments' peers can be reached.
     pub(crate) addresses: Addresses,
     /// The blocks of the trust file, which the members are by as well.
@@ -64,21 +66,25 @@ impl Identity {
             faults.push(not_a_member(config, &members));
         }
         let keys = &config.keys;
+        let reader = KeyReader::new(keys.passphrase_file.as_deref());
+        let reader = reader
+            .map_err(|error| faults.push(error.into()))
+            .unwrap_or_default();
         let mut read = |path: &Path, kind| {
-            let read = secret(path, kind);
+            let read = reader.one(path, kind);
             read.map_err(|error| faults.push(error.into())).ok()
         };
         let has_catalogue_key = is_there(&keys.catalogue);
         let catalogue = has_catalogue_key.then(|| read(&keys.catalogue, SecretFile::Catalogue));
         let field = read(&keys.field, SecretFile::Field);
         let mut read_all = |path: &Path, kind| {
-            let read = secrets(path, kind);
+            let read = reader.all(path, kind);
             read.map_err(|error| faults.push(error.into()))
                 .unwrap_or_default()
         };
         let transports = read_all(&keys.transport, SecretFile::Transport);
         let sealing = read_all(&keys.sealing, SecretFile::Sealing);
-        let signing = operating_keys(&keys.signing);
+        let signing = reader.operating(&keys.signing);
         let signing = signing
             .map_err(|error| faults.push(error.into()))
             .unwrap_or_default();
@@ -133,6 +139,7 @@ impl Identity {
             signing,
             addresses,
             trusted: trusted.expect(whole),
+            key_reader: reader,
             members,
             genesis,
             transport,

@@ -225,6 +225,7 @@ fn open_peer(
             signing: config.keys.signing.clone(),
             transport: config.keys.transport.clone(),
             sealing: config.keys.sealing.clone(),
+            reader: identity.key_reader.clone(),
             ring,
         },
         peer_id: identity.peer_id.to_string(),

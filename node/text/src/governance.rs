@@ -2,7 +2,9 @@
 
 use certmesh_api::coded;
 use certmesh_ledger::genesis::{Policy, RecoveryKeys, Share};
-use certmesh_ledger::governance::{Action, CutReason, EndReason, Item, OwnChange, Proposal};
+use certmesh_ledger::governance::{
+    Action, CutReason, EndReason, Item, OwnChange, Proposal, Recovery,
+};
 use certmesh_ledger::id::DepartmentCode;
 
 use crate::{all_of, say};
@@ -188,14 +190,17 @@ pub fn item(item: &Item, name: NameOf<'_>) -> Vec<String> {
                 },
             })]
         }
-        Item::Recovery(signed) => {
-            let ends: Vec<String> = signed.recovery.ends.iter().map(name).collect();
-            vec![say(&Act::Recovery {
-                departments: all_of(&ends),
-            })]
-        }
+        Item::Recovery(signed) => recovery(&signed.recovery, name),
         Item::Unreadable(_) => vec![say(&Act::Unreadable { kind: item.kind() })],
     }
+}
+
+/// What a recovery would change.
+pub fn recovery(recovery: &Recovery, name: NameOf<'_>) -> Vec<String> {
+    let ends: Vec<String> = recovery.ends.iter().map(name).collect();
+    vec![say(&Act::Recovery {
+        departments: all_of(&ends),
+    })]
 }
 
 /// What a department changes by itself.

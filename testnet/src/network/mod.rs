@@ -259,7 +259,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use certmesh_ledger::crypto::identity_file::IdentityFile;
+    use certmesh_ledger::crypto::identity_file::{IdentityFile, KeyHolder};
     use certmesh_ledger::crypto::passphrase::Passphrase;
 
     use super::*;
@@ -285,7 +285,7 @@ mod tests {
             }
             let identity = fs::read(member.identity_key()).unwrap();
             let identity = IdentityFile::from_bytes(&identity).unwrap();
-            assert_eq!(identity.department(), member.code());
+            assert_eq!(identity.holder(), KeyHolder::Department(member.code()));
             let passphrase = fs::read_to_string(member.passphrase_file()).unwrap();
             let opened = identity.open(&Passphrase::of_file(&passphrase).unwrap());
             let public = opened.unwrap().public();

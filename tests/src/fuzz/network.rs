@@ -84,7 +84,7 @@ pub(crate) fn passphrase() -> &'static Passphrase {
 
 /// The file of the department's identity key, at the least cost that there is.
 pub(crate) fn identity_file() -> IdentityFile {
-    let code = CODE.parse().expect("a valid code");
+    let code: DepartmentCode = CODE.parse().expect("a valid code");
     let cost = Cost::new(8, 1, 1).expect("within bounds");
     let file = IdentityFile::seal(code, &[151; 32], passphrase(), cost, [1; 16], [2; 24]);
     file.expect("enough memory")

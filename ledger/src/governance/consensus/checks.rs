@@ -1,9 +1,7 @@
 //! Which messages may come to the library's driver.
 
-use crate::crypto::hash::Purpose;
-use crate::governance::block::{Block, Item, Stage, Vote};
+use crate::governance::block::{Block, Stage, Vote};
 use crate::governance::chain::BlockId;
-use crate::governance::fold::quorum;
 use crate::governance::kinds::Signed;
 
 use super::driving::ballot;
@@ -47,10 +45,11 @@ impl Consensus {
     /// Whether this node would vote for a block.
     pub(super) fn holds(&self, block: &Block, at: Moment) -> bool {
         let latest = at.clock_ms.saturating_add(MAX_AHEAD_MS);
-        // Another circle of voters makes a recovery final.
-        let recovers = |item: &Item| matches!(item, Item::Recovery(_));
+        let network = self.state.network();
+        let recovery = block.recovery().map(|recovery| recovery.id(network));
         block.time_ms <= latest.max(self.state.time_ms())
-            && !block.items.iter().any(recovers)
+            // Other departments make a recovery final than any other block.
+            && recovery == self.recovery_id()
             && self.state.apply(block).is_ok()
     }
 
@@ -73,19 +72,17 @@ impl Consensus {
             block: Some(block),
         };
         let votes = &again.prevotes;
-        votes.len() >= quorum(self.seats.len())
-            && votes.iter().all(|signed| self.is_vote(&vote, signed))
+        votes.len() >= self.needed && votes.iter().all(|signed| self.is_vote(&vote, signed))
     }
 
     /// Whether it is a vote of one who has one.
     pub(super) fn is_vote(&self, vote: &Vote, signed: &Signed) -> bool {
         let network = self.state.network();
-        let key = self.state.governor(&signed.by);
-        let key = key.and_then(|governor| governor.operating_key());
+        let governor = self.state.governor(&signed.by);
+        let voter = governor.filter(|governor| self.seats.has(&governor.code));
+        let key = voter.and_then(|voter| voter.operating_key());
+        let recovery = self.recovery_id();
         vote.round <= MAX_ROUND
-            && key.is_some_and(|key| {
-                let purpose = Purpose::Vote;
-                network.is_signed(purpose, vote, signed, key)
-            })
+            && key.is_some_and(|key| vote.is_signed(network, recovery, signed, key))
     }
 }

@@ -247,6 +247,10 @@ impl Seats {
         self.0.len()
     }
 
+    pub(super) fn has(&self, code: &DepartmentCode) -> bool {
+        core::ValidatorSet::get_by_address(self, code).is_some()
+    }
+
     /// Whose turn it is: each in turn, so that of so many rounds only so many are a liar's.
     pub(super) fn proposer(&self, height: u64, round: u32) -> DepartmentCode {
         let turn = height.wrapping_add(u64::from(round)) % self.0.len() as u64;

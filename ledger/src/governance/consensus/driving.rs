@@ -37,6 +37,10 @@ impl Consensus {
     fn inputs(&mut self, entry: &Entry, at: Moment) -> Vec<Input<Governance>> {
         let mut inputs = Vec::new();
         let last = match entry {
+            Entry::Turned(signed) => {
+                self.turn_to(signed.clone());
+                return inputs;
+            }
             Entry::Begun => {
                 self.begun = true;
                 self.repeat_at = at.running_ms.saturating_add(REPEAT_MS);
@@ -141,11 +145,15 @@ impl Consensus {
         if stands != vote {
             return None;
         }
-        let signed = vote.sign(self.state.network(), self.by, &self.key);
+        let recovery = self.recovery_id();
+        let signed = vote.sign_among(self.state.network(), recovery, self.by, &self.key);
         if !self.replaying {
             self.unkept.push(Entry::Voted(vote, signed));
         }
-        self.say(Message::Vote(vote, signed));
+        self.say(match recovery {
+            None => Message::Vote(vote, signed),
+            Some(recovery) => Message::RecoveryVote(recovery, vote, signed),
+        });
         Some(Input::Vote(self::ballot(&vote, &signed)))
     }
 

@@ -6,8 +6,8 @@ use crate::codec::Ascending;
 use crate::crypto::hash::Purpose;
 use crate::crypto::keys::{PublicKey, SigningKey};
 use crate::genesis::MAX_GOVERNORS;
-use crate::governance::block::{Block, Vote};
-use crate::governance::chain::BlockId;
+use crate::governance::block::{Block, SignedRecovery, Vote};
+use crate::governance::chain::{BlockId, RecoveryId};
 use crate::governance::kinds::Signed;
 use crate::governance::state::State;
 use crate::id::DepartmentCode;
@@ -77,8 +77,10 @@ impl Offer {
 pub enum Message {
     /// A block.
     Offer(Offer),
-    /// A vote.
+    /// A vote among all who govern.
     Vote(Vote, Signed),
+    /// A vote among those who go on governing after a recovery.
+    RecoveryVote(RecoveryId, Vote, Signed),
 }
 
 impl Message {
@@ -86,7 +88,24 @@ impl Message {
     pub fn height(&self) -> u64 {
         match self {
             Message::Offer(offer) => offer.block.height,
-            Message::Vote(vote, _) => vote.height,
+            Message::Vote(vote, _) | Message::RecoveryVote(_, vote, _) => vote.height,
+        }
+    }
+
+    /// The round of its height, and of its agreement.
+    pub(super) fn round(&self) -> u32 {
+        match self {
+            Message::Offer(offer) => offer.round,
+            Message::Vote(vote, _) | Message::RecoveryVote(_, vote, _) => vote.round,
+        }
+    }
+
+    /// The recovery that it is about; none if all who govern agree on the block.
+    pub(super) fn recovery(&self, network: NetworkId) -> Option<RecoveryId> {
+        match self {
+            Message::Offer(offer) => offer.block.recovery().map(|recovery| recovery.id(network)),
+            Message::Vote(..) => None,
+            Message::RecoveryVote(recovery, ..) => Some(*recovery),
         }
     }
 
@@ -94,7 +113,7 @@ impl Message {
     pub fn by(&self) -> DepartmentCode {
         match self {
             Message::Offer(offer) => offer.signed.by,
-            Message::Vote(_, signed) => signed.by,
+            Message::Vote(_, signed) | Message::RecoveryVote(_, _, signed) => signed.by,
         }
     }
 
@@ -107,7 +126,10 @@ impl Message {
         let chain = state.network();
         match self {
             Message::Offer(offer) => offer.is_signed(chain, offer.block.id(chain), key),
-            Message::Vote(vote, signed) => chain.is_signed(Purpose::Vote, vote, signed, key),
+            Message::Vote(vote, signed) => vote.is_signed(chain, None, signed, key),
+            Message::RecoveryVote(recovery, vote, signed) => {
+                vote.is_signed(chain, Some(*recovery), signed, key)
+            }
         }
     }
 }
@@ -137,4 +159,6 @@ pub enum Entry {
     Voted(Vote, Signed),
     /// A time was over.
     Over(u32, Wait),
+    /// It turned to a recovery: what follows is of the agreement on that, and it votes in none before it any more.
+    Turned(SignedRecovery),
 }

@@ -9,11 +9,14 @@
 //! again takes it all from there ([`Consensus::resume`]). One that lost it takes no part until its next epoch is in force.
 //!
 //! Nothing happens while nothing is pending, and a block with nothing in it is not one.
+//!
+//! A recovery is agreed on by those who go on governing after it, in rounds of their own: see `recovery`.
 
 mod checks;
 mod context;
 mod driving;
 mod message;
+mod recovery;
 mod votes;
 
 use std::collections::BTreeMap;
@@ -25,11 +28,12 @@ use crate::codec::Bounded;
 use crate::crypto::keys::SigningKey;
 use crate::id::DepartmentCode;
 
-use super::block::{Block, FinalBlock, Item, MAX_ITEMS, Stage, Vote};
+use super::block::{Block, FinalBlock, Item, MAX_ITEMS, SignedRecovery, Stage, Vote};
 use super::chain::BlockId;
 use super::kinds::Signed;
 use super::state::State;
 use context::{Governance, Height, Seats};
+use recovery::Turned;
 use votes::Ahead;
 
 pub use message::{Again, Entry, Message, Offer, Wait};
@@ -51,6 +55,8 @@ const OFFERS_A_ROUND: usize = 2;
 pub enum Event {
     /// These items are pending, in the place of those before. They hold, one after the other.
     Pending(Bounded<Item, MAX_ITEMS>),
+    /// A recovery is wanted. It holds.
+    Recovery(Box<SignedRecovery>),
     /// A message came.
     Message(Message),
     /// The time that [`Command::Wake`] named has come.
@@ -86,6 +92,10 @@ pub struct Consensus {
     by: DepartmentCode,
     key: SigningKey,
     seats: Seats,
+    /// How many votes are enough.
+    needed: usize,
+    /// The recovery that is agreed on, if it is one.
+    recovery: Option<Turned>,
     driver: Driver<Governance>,
     begun: bool,
     done: bool,
@@ -113,16 +123,18 @@ impl Consensus {
         if *living != key.public() {
             return None;
         }
-        let seats = Seats::of(&state.voters(&[]));
-        let height = Height(state.height().saturating_add(1));
-        let params = thresholds(seats.len());
+        let (voters, needed) = state.voters(None);
+        let seats = Seats::of(&voters);
+        let params = thresholds(seats.len(), needed);
         Some(Consensus {
-            driver: Driver::new(Governance, height, seats.clone(), by, params),
+            driver: driver(state, &seats, by, params),
             state: state.clone(),
             by,
             key,
             ahead: Ahead::new(params.honest.min_expected(seats.len() as u64)),
             seats,
+            needed,
+            recovery: None,
             begun: false,
             done: false,
             pending: Bounded::default(),
@@ -139,17 +151,27 @@ impl Consensus {
     }
 
     /// Goes on from what was kept of the same height, and says again what it said last.
-    pub fn resume(&mut self, kept: Vec<Entry>, at: Moment) -> Vec<Command> {
-        let own = kept.iter().filter_map(|entry| match entry {
-            Entry::Voted(vote, signed) if signed.by == self.by => Some(*vote),
-            _ => None,
-        });
-        let cast: Vec<Vote> = own.collect();
-        self.cast
-            .extend(cast.iter().map(|vote| ((vote.round, vote.stage), *vote)));
+    pub fn resume(&mut self, kept: &[Entry], at: Moment) -> Vec<Command> {
         self.replaying = true;
-        for entry in kept {
-            self.follow(entry, at);
+        // Of one agreement after the other.
+        for kept in kept.chunk_by(|_, next| !matches!(next, Entry::Turned(_))) {
+            let (turned, kept) = match kept {
+                [turned @ Entry::Turned(_), kept @ ..] => (Some(turned), kept),
+                kept => (None, kept),
+            };
+            if let Some(turned) = turned {
+                self.follow(turned.clone(), at);
+            }
+            let own = kept.iter().filter_map(|entry| match entry {
+                Entry::Voted(vote, signed) if signed.by == self.by => Some(*vote),
+                _ => None,
+            });
+            let cast: Vec<Vote> = own.collect();
+            self.cast
+                .extend(cast.iter().map(|vote| ((vote.round, vote.stage), *vote)));
+            for entry in kept {
+                self.follow(entry.clone(), at);
+            }
         }
         self.replaying = false;
         self.repeat(at);
@@ -163,8 +185,8 @@ impl Consensus {
         }
         match event {
             Event::Pending(items) => self.on_pending(items, at),
-            Event::Message(Message::Offer(offer)) => self.on_offer(offer, at),
-            Event::Message(Message::Vote(vote, signed)) => self.on_vote(vote, signed, at),
+            Event::Recovery(signed) => self.on_recovery(*signed, at),
+            Event::Message(message) => self.on_message(message, at),
             Event::Tick => self.on_tick(at),
         }
         self.catch_up(at);
@@ -182,7 +204,16 @@ impl Consensus {
     }
 
     fn on_pending(&mut self, items: Bounded<Item, MAX_ITEMS>, at: Moment) {
+        // A recovery stands alone.
+        if self.recovery.is_some() {
+            return;
+        }
         self.pending = items;
+        self.go_on(at);
+    }
+
+    /// Offers what is pending, or takes part so that another does.
+    fn go_on(&mut self, at: Moment) {
         let Some(block) = self.own_block(at) else {
             return;
         };
@@ -206,6 +237,19 @@ impl Consensus {
     fn begin(&mut self, at: Moment) {
         if !self.begun {
             self.follow(Entry::Begun, at);
+        }
+    }
+
+    fn on_message(&mut self, message: Message, at: Moment) {
+        // Each agreement has its own voters, and rounds from 0.
+        if message.recovery(self.state.network()) != self.recovery_id() {
+            return;
+        }
+        match message {
+            Message::Offer(offer) => self.on_offer(offer, at),
+            Message::Vote(vote, signed) | Message::RecoveryVote(_, vote, signed) => {
+                self.on_vote(vote, signed, at);
+            }
         }
     }
 
@@ -313,22 +357,27 @@ impl Consensus {
     }
 }
 
-/// As [`quorum`](super::quorum) has it; and one of how many is honest for sure, or, of up to three, not gone.
-fn thresholds(voters: usize) -> ThresholdParams {
-    match voters {
-        0..=3 => ThresholdParams {
-            quorum: ThresholdParam::new(1, 2),
-            honest: ThresholdParam::new(0, 1),
-        },
-        _ => ThresholdParams::default(),
-    }
+/// The library's part in the decision on the block after a state.
+fn driver(
+    state: &State,
+    seats: &Seats,
+    by: DepartmentCode,
+    params: ThresholdParams,
+) -> Driver<Governance> {
+    let height = Height(state.height().saturating_add(1));
+    Driver::new(Governance, height, seats.clone(), by, params)
 }
 
-impl Message {
-    fn round(&self) -> u32 {
-        match self {
-            Message::Offer(offer) => offer.round,
-            Message::Vote(vote, _) => vote.round,
-        }
+/// How many of the voters are enough; and one of how many is honest for sure, or, of up to three, not gone.
+fn thresholds(voters: usize, needed: usize) -> ThresholdParams {
+    // The library asks for more than a fraction.
+    let (less, all) = (needed.saturating_sub(1) as u64, voters.max(1) as u64);
+    let honest = match voters {
+        0..=3 => ThresholdParam::new(0, 1),
+        _ => ThresholdParams::default().honest,
+    };
+    ThresholdParams {
+        quorum: ThresholdParam::new(less, all),
+        honest,
     }
 }

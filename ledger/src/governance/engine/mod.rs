@@ -21,6 +21,7 @@ use crate::crypto::keys::{KeyRing, PublicKey, SigningKey};
 use crate::id::DepartmentCode;
 
 use super::block::{FinalBlock, Item, MAX_ITEMS};
+use super::chain::BlockId;
 use super::consensus::{self, Consensus, Entry, Message, Moment};
 use super::fault::{BlockError, Fault};
 use super::history::{Changes, History};
@@ -293,6 +294,16 @@ impl Engine {
         self.consensus.as_ref()?.round_in_progress()
     }
 
+    /// The block that keeps this node from voting for a recovery that waits: it gave that its precommit, and others may have
+    /// made it final.
+    pub fn withholds(&self) -> Option<BlockId> {
+        let (consensus, signed) = (self.consensus.as_ref()?, self.pool.recovery()?);
+        let id = signed.recovery.id(self.history.state().network());
+        let votes_elsewhere = consensus.recovery_id() != Some(id);
+        let is_asked = signed.recovery.ends.find(&self.own).is_none();
+        consensus.bound_to().filter(|_| votes_elsewhere && is_asked)
+    }
+
     /// How many governors have shown nothing newer within the policy's age, this one included, and how many there are.
     pub fn governors_heard(&self, at: Moment) -> (usize, usize) {
         let state = self.history.state();
@@ -458,7 +469,7 @@ impl Engine {
             && consensus.height() == self.voted.0
         {
             let voted = std::mem::take(&mut self.voted.1);
-            let commands = consensus.resume(voted, at);
+            let commands = consensus.resume(&voted, at);
             self.follow(commands, at);
         }
         self.look(at);
@@ -487,6 +498,10 @@ impl Engine {
         self.looked_at = Some(at.running_ms);
         if self.consensus.is_none() {
             return;
+        }
+        if let Some(signed) = self.pool.recovery() {
+            let signed = Box::new(signed.clone());
+            self.decide(consensus::Event::Recovery(signed), at);
         }
         let pending = self.pool.next(self.history.state(), at.clock_ms);
         if pending != self.pending {
@@ -595,7 +610,9 @@ fn signer(item: &Item) -> Option<DepartmentCode> {
         Item::Withdrawal(withdrawal) => Some(withdrawal.signed.by),
         Item::OwnChange(change) => Some(change.change.department),
         Item::EpochEnded(ended) => Some(ended.end.position.log.department),
-        Item::Recovery(_) | Item::Unreadable(_) => None,
+        // More than a third of the governors, of whom there is one at least.
+        Item::Recovery(signed) => signed.governors.first().map(|agreed| agreed.by),
+        Item::Unreadable(_) => None,
     }
 }
 

@@ -1,9 +1,6 @@
 //! Whether a block is final: votes of enough of those who governed before it.
 
-use crate::crypto::hash::Purpose;
-use crate::id::DepartmentCode;
-
-use super::super::block::{FinalBlock, Item};
+use super::super::block::{FinalBlock, Recovery};
 use super::super::fault::{BlockError, CertificateFault};
 use super::super::member::Member;
 use super::super::state::State;
@@ -17,20 +14,28 @@ pub fn quorum(voters: usize) -> usize {
     }
 }
 
+/// Votes that make a block with a recovery final: as many as of those who are left, and so many that no other block of its
+/// height was made final without one of them. Whoever votes for a recovery has voted for no other block, so with crashes alone
+/// there is none.
+pub fn recovery_quorum(left: usize, governors: usize) -> usize {
+    let elsewhere = (governors + 1).saturating_sub(quorum(governors));
+    quorum(left).max(elsewhere)
+}
+
 impl State {
-    /// Those whose votes make a block with these items final. Of a recovery, those who go on governing after it: it is for
-    /// when the others can't be reached.
-    pub fn voters(&self, items: &[Item]) -> Vec<&Member> {
-        let ended = |code: &DepartmentCode| {
-            let recoveries = items.iter().filter_map(|item| match item {
-                Item::Recovery(signed) => Some(&signed.recovery),
-                _ => None,
-            });
-            let mut ended = recoveries.map(|recovery| recovery.ends.find(code));
-            ended.any(|found| found.is_some())
+    /// Those whose votes make a block final, and how many of them. Of a recovery, those who go on governing after it: it is
+    /// for when the others can't be reached.
+    pub fn voters(&self, recovery: Option<&Recovery>) -> (Vec<&Member>, usize) {
+        let governors = self.governors().count();
+        let ended = |member: &&Member| {
+            recovery.is_some_and(|recovery| recovery.ends.find(&member.code).is_some())
         };
-        let left = self.governors().filter(|member| !ended(&member.code));
-        left.collect()
+        let voters: Vec<&Member> = self.governors().filter(|member| !ended(member)).collect();
+        let needed = match recovery {
+            None => quorum(governors),
+            Some(_) => recovery_quorum(voters.len(), governors),
+        };
+        (voters, needed)
     }
 
     pub(super) fn check_certificate(&self, last: &FinalBlock) -> Result<(), BlockError> {
@@ -38,8 +43,10 @@ impl State {
             height: last.block.height,
             fault,
         };
-        let voters = self.voters(&last.block.items);
-        let (found, needed) = (last.certificate.votes.len(), quorum(voters.len()));
+        let recovery = last.block.recovery();
+        let (voters, needed) = self.voters(recovery);
+        let recovery = recovery.map(|recovery| recovery.id(self.network));
+        let found = last.certificate.votes.len();
         if found < needed {
             return Err(fault(CertificateFault::TooFew {
                 found,
@@ -52,7 +59,7 @@ impl State {
             let voter = voters.iter().find(|voter| voter.code == signed.by);
             let voter = voter.ok_or_else(|| fault(CertificateFault::NoVoter(signed.by)))?;
             let key = voter.operating_key();
-            let verifies = |key| self.network.is_signed(Purpose::Vote, &vote, signed, key);
+            let verifies = |key| vote.is_signed(self.network, recovery, signed, key);
             if !key.is_some_and(verifies) {
                 return Err(fault(CertificateFault::BadVote(signed.by)));
             }
@@ -74,5 +81,31 @@ mod tests {
             let common = 2 * quorum - voters;
             assert!(voters <= 3 || 3 * common > voters, "{voters}");
         }
+    }
+
+    #[test]
+    fn no_block_is_final_without_one_of_those_who_vote_for_a_recovery_of_its_height() {
+        for governors in 1..=64usize {
+            // More than a third agree, none of those whose governing ends.
+            let left = (governors / 3 + 1)..governors;
+            for left in left {
+                let needed = recovery_quorum(left, governors);
+                assert!(
+                    (quorum(left)..=left).contains(&needed),
+                    "{left} of {governors}"
+                );
+                assert!(needed + quorum(governors) > governors);
+                // Nor by another recovery that ends the governing of more.
+                for fewer in (governors / 3 + 1)..left {
+                    assert!(needed + recovery_quorum(fewer, governors) > left);
+                }
+            }
+        }
+        assert_eq!(recovery_quorum(2, 4), 2);
+        assert_eq!(
+            recovery_quorum(4, 10),
+            4,
+            "three of four would do without a fourth that voted elsewhere"
+        );
     }
 }

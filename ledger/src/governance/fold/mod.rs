@@ -19,7 +19,7 @@ use super::block::{Block, FinalBlock, Item, MAX_BLOCK};
 use super::fault::{BlockError, Fault};
 use super::state::{FORMAT_VERSION, State};
 
-pub use certificate::quorum;
+pub use certificate::{quorum, recovery_quorum};
 
 impl State {
     /// What is so after a block, whoever voted for it.

@@ -210,7 +210,7 @@ fn a_restarted_node_says_again_what_it_said_and_nothing_else() {
     assert_eq!(before.len(), 2, "a prevote and a precommit");
 
     let mut again = taking_part(&world, 0);
-    let said = again.resume(kept(&commands), at(&world, 0));
+    let said = again.resume(&kept(&commands), at(&world, 0));
     assert_eq!(votes(&said), before);
     // Offered another block in that round it has voted already; in a later one it is locked on the first.
     let rival = world.block(vec![other]);
@@ -255,7 +255,7 @@ fn what_was_cast_stands_though_the_program_would_vote_otherwise_now() {
         Entry::Voted(nil, signed),
     ];
     let mut node = taking_part(&world, 0);
-    let said = node.resume(kept, at(&world, 0));
+    let said = node.resume(&kept, at(&world, 0));
     assert!(votes(&said).iter().all(|vote| vote.block.is_none()));
 }
 

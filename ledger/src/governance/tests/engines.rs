@@ -43,8 +43,8 @@ pub(super) struct Engines {
     sent: u64,
     now: u64,
     news: BTreeMap<NewsId, Vec<u8>>,
-    /// What each governor's node voted, wherever it was heard.
-    votes: BTreeMap<(usize, u64, u32, Stage), Vote>,
+    /// What each governor's node voted, in which agreement, wherever it was heard.
+    pub(super) votes: BTreeMap<(usize, Option<RecoveryId>, u64, u32, Stage), Vote>,
     /// Answers nothing, whatever it says to have.
     silent: BTreeSet<usize>,
 }
@@ -52,9 +52,14 @@ pub(super) struct Engines {
 impl Engines {
     /// All of them up, each connected to all others.
     pub(super) fn new(governors: usize, others: usize) -> Engines {
-        let all = governors + others;
+        Engines::of(World::new(governors, others))
+    }
+
+    /// Those of a world, all of them up.
+    pub(super) fn of(world: World) -> Engines {
+        let all = world.secrets.len();
         let mut net = Engines {
-            world: World::new(governors, others),
+            world,
             nodes: Vec::new(),
             links: BTreeSet::new(),
             flying: BTreeMap::new(),
@@ -223,11 +228,16 @@ impl Engines {
         let News::Said { message, .. } = news else {
             return;
         };
-        if let Message::Vote(vote, signed) = &**message {
+        let cast = match &**message {
+            Message::Vote(vote, signed) => Some((None, vote, signed)),
+            Message::RecoveryVote(recovery, vote, signed) => Some((Some(*recovery), vote, signed)),
+            Message::Offer(_) => None,
+        };
+        if let Some((of, vote, signed)) = cast {
             let by = (0..self.nodes.len())
                 .find(|n| code(*n) == signed.by)
                 .unwrap();
-            let place = (by, vote.height, vote.round, vote.stage);
+            let place = (by, of, vote.height, vote.round, vote.stage);
             assert_eq!(
                 *self.votes.entry(place).or_insert(*vote),
                 *vote,
@@ -294,13 +304,13 @@ impl Engines {
         }
     }
 
-    fn heights(&self) -> Vec<u64> {
+    pub(super) fn heights(&self) -> Vec<u64> {
         let up = self.nodes.iter().filter_map(|node| node.running.as_ref());
         up.map(|(engine, _)| engine.history().height()).collect()
     }
 
     /// All that are up have the same chain of this height.
-    fn assert_all_at(&self, height: u64) {
+    pub(super) fn assert_all_at(&self, height: u64) {
         assert!(
             self.heights().iter().all(|at| *at == height),
             "{:?}",
@@ -314,7 +324,7 @@ impl Engines {
     }
 
     /// Proposes at one node and approves at others, each at its own.
-    fn propose_and_approve(&mut self, actions: &[Action], by: &[usize]) {
+    pub(super) fn propose_and_approve(&mut self, actions: &[Action], by: &[usize]) {
         let proposed = self.world.propose(by[0], actions);
         self.submit(by[0], &proposed.clone().into()).unwrap();
         self.run(200);

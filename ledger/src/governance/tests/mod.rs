@@ -9,6 +9,7 @@ mod judging;
 mod own;
 mod pool;
 mod properties;
+mod recovered;
 mod recovery;
 mod simulated;
 mod store;

@@ -8,6 +8,7 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::recovery::{policy, signed};
 use super::world::{World, code};
 use crate::codec::{Ascending, Bounded};
 use crate::governance::consensus::*;
@@ -19,6 +20,8 @@ use crate::id::DepartmentCode;
 enum Parcel {
     Said(Message),
     Final(FinalBlock),
+    /// People want a recovery.
+    Wanted,
 }
 
 struct Node {
@@ -50,12 +53,15 @@ struct Network {
     parted: bool,
     /// The blocks that a liar offers to the halves, by height and round.
     plots: BTreeMap<(u64, u32), [BlockId; 2]>,
-    votes: BTreeMap<(usize, u64, u32, Stage), Vote>,
+    votes: BTreeMap<(usize, Option<RecoveryId>, u64, u32, Stage), Vote>,
+    /// When the last governors vanish, and which.
+    gone_at: u64,
+    gone: Vec<usize>,
 }
 
 impl Network {
     fn new(seed: u64, governors: usize, liars: usize) -> Network {
-        let mut world = World::new(governors, 6);
+        let mut world = World::with_policy(governors, 6, policy(1));
         let rng = ChaCha8Rng::seed_from_u64(seed);
         // Changes of departments that don't govern: any order of them holds. Enough for three blocks of two.
         let items = (governors..governors + 6).map(|n| world.rotation(n).0.into());
@@ -83,6 +89,8 @@ impl Network {
             parted: liars > 0 && seed.is_multiple_of(2),
             plots: BTreeMap::new(),
             votes: BTreeMap::new(),
+            gone_at: u64::MAX,
+            gone: Vec::new(),
         }
     }
 
@@ -113,9 +121,14 @@ impl Network {
     fn start(&mut self, n: usize) {
         let key = self.world.secrets[&code(n)].now().clone();
         let (state, by) = (self.nodes[n].state.clone(), self.nodes[n].by);
-        let mut running = Consensus::new(&state, by, key).expect("a governor");
+        let Some(mut running) = Consensus::new(&state, by, key) else {
+            // It governs no longer.
+            self.nodes[n].running = None;
+            self.nodes[n].up_at = u64::MAX;
+            return;
+        };
         let at = self.moment(n);
-        let commands = running.resume(self.nodes[n].kept.clone(), at);
+        let commands = running.resume(&self.nodes[n].kept, at);
         self.nodes[n].running = Some(running);
         self.carry_out(n, commands);
         if self.nodes[n].state.height() > state.height() {
@@ -136,6 +149,48 @@ impl Network {
             pending = self.missing(&state);
         }
         self.handle(n, Event::Pending(Bounded::new(pending).unwrap()));
+        if self.now >= self.calm_at || self.rng.random_bool(0.5) {
+            self.want_recovery(n);
+        }
+    }
+
+    /// From some moment on some are gone, perhaps not for good; people want them to govern no longer.
+    fn vanish(&mut self) {
+        let comes_back = self.rng.random_bool(0.5);
+        for n in self.gone.clone() {
+            self.nodes[n].running = None;
+            self.nodes[n].wake = None;
+            self.nodes[n].up_at = match comes_back {
+                true => self.calm_at + self.rng.random_range(0..60_000),
+                false => u64::MAX,
+            };
+        }
+        self.gone_at = self.now;
+        for n in 0..self.nodes.len() - self.gone.len() {
+            for _ in 0..3 {
+                self.send(n, Parcel::Wanted);
+            }
+        }
+    }
+
+    /// Asks a node for a recovery, as its chain stands.
+    fn want_recovery(&mut self, n: usize) {
+        let state = self.nodes[n].state.clone();
+        let ends: Vec<DepartmentCode> = self.gone.iter().map(|n| code(*n)).collect();
+        let governs = |code: &DepartmentCode| state.governor(code).is_some();
+        if self.now < self.gone_at || ends.is_empty() || !ends.iter().all(governs) {
+            return;
+        }
+        let recovery = Recovery {
+            height: state.height() + 1,
+            before: state.head(),
+            ends: Ascending::new(ends).unwrap(),
+        };
+        let left: Vec<usize> = (0..self.nodes.len() - self.gone.len()).collect();
+        let Item::Recovery(signed) = signed(&self.world, recovery, &[0, 2], &left) else {
+            unreachable!()
+        };
+        self.handle(n, Event::Recovery(Box::new(signed)));
     }
 
     fn missing(&self, state: &State) -> Vec<Item> {
@@ -205,10 +260,15 @@ impl Network {
     }
 
     fn say(&mut self, n: usize, message: &Message) {
+        let cast = match message {
+            Message::Vote(vote, _) => Some((None, vote)),
+            Message::RecoveryVote(recovery, vote, _) => Some((Some(*recovery), vote)),
+            Message::Offer(_) => None,
+        };
         if !self.nodes[n].lies
-            && let Message::Vote(vote, _) = message
+            && let Some((of, vote)) = cast
         {
-            let place = (n, vote.height, vote.round, vote.stage);
+            let place = (n, of, vote.height, vote.round, vote.stage);
             let first = *self.votes.entry(place).or_insert(*vote);
             assert_eq!(first, *vote, "an honest node votes twice");
         }
@@ -258,6 +318,7 @@ impl Network {
                     self.send(to, Parcel::Said(message));
                 }
             }
+            Message::RecoveryVote(..) => {}
         }
     }
 
@@ -266,6 +327,7 @@ impl Network {
         let key = self.world.secrets[&code(n)].now();
         let network = self.world.network();
         match message {
+            Message::RecoveryVote(..) => message.clone(),
             Message::Vote(vote, _) => {
                 let known: Vec<BlockId> =
                     self.votes.values().filter_map(|vote| vote.block).collect();
@@ -311,10 +373,7 @@ impl Network {
         match parcel {
             Parcel::Said(message) => {
                 // Who is behind, or ahead, exchanges blocks.
-                let height = match &message {
-                    Message::Vote(vote, _) => vote.height,
-                    Message::Offer(offer) => offer.block.height,
-                };
+                let height = message.height();
                 let missed: Vec<FinalBlock> = {
                     let mine = &self.nodes[to].blocks;
                     mine.iter().skip(height as usize - 1).cloned().collect()
@@ -328,29 +387,41 @@ impl Network {
             }
             Parcel::Final(block) if self.nodes[to].running.is_some() => self.adopt(to, &block),
             Parcel::Final(_) => {}
+            Parcel::Wanted => self.want_recovery(to),
         }
     }
 
     /// Runs until all honest nodes have so many blocks; false if they haven't by then.
     fn run(&mut self, height: u64, until: u64) -> bool {
+        self.run_until(until, |node| node.lies || node.state.height() >= height)
+    }
+
+    /// Runs until it is so of all nodes; false if it isn't by then.
+    fn run_until(&mut self, until: u64, done: impl Fn(&Node) -> bool) -> bool {
         for n in 0..self.nodes.len() {
             self.start(n);
         }
         while self.now < until {
-            let done = |node: &Node| node.lies || node.state.height() >= height;
-            if self.nodes.iter().all(done) {
+            if self.nodes.iter().all(&done) {
                 return true;
             }
             let flying = self.flying.keys().next().map(|(at, _)| *at);
             let wakes = self.nodes.iter().map(|node| match node.running {
                 Some(_) => node.wake,
-                None => Some(node.up_at),
+                None => (node.up_at < u64::MAX).then_some(node.up_at),
             });
-            let next = wakes.flatten().chain(flying).min();
+            let vanish = (self.now < self.gone_at).then_some(self.gone_at);
+            let calm = (self.now < self.calm_at).then_some(self.calm_at);
+            let next = wakes.flatten().chain(flying).chain(vanish).chain(calm);
+            let next = next.min();
             // Nothing more would ever happen.
             let Some(next) = next else { return false };
             let was_wild = self.now < self.calm_at;
+            let were_there = self.now < self.gone_at;
             self.now = self.now.max(next);
+            if were_there && self.now >= self.gone_at {
+                self.vanish();
+            }
             if was_wild && self.now >= self.calm_at {
                 self.spread_pending();
             }
@@ -377,6 +448,7 @@ impl Network {
         for n in 0..self.nodes.len() {
             let pending = self.missing(&self.nodes[n].state);
             self.handle(n, Event::Pending(Bounded::new(pending).unwrap()));
+            self.want_recovery(n);
         }
     }
 
@@ -421,6 +493,47 @@ fn governors_that_crash_at_any_step_agree_and_get_on() {
 fn less_than_a_third_that_lie_part_nobody_and_stop_nothing() {
     simulate(4, 1, 0..24);
     simulate(7, 2, 0..8);
+}
+
+#[test]
+fn a_recovery_leaves_one_chain_whatever_was_under_way_and_whoever_comes_back() {
+    let (mut recovered, mut bound) = (0, 0);
+    for seed in 0..48 {
+        let (governors, gone) = match seed % 4 {
+            0 => (2, 1),
+            1 => (4, 2),
+            2 => (6, 3),
+            _ => (5, 2),
+        };
+        let left = governors - gone;
+        let mut network = Network::new(seed, governors, 0);
+        network.gone = (left..governors).collect();
+        network.gone_at = network.rng.random_range(1..50_000);
+        let ended = code(governors - 1);
+        let goes_on = |node: &Node| node.state.governor(&ended).is_none();
+        // Those who are left make the recovery final, and something after it.
+        let is_gone = |node: &Node| node.by >= code(left);
+        let all = network.run_until(600_000, |node| {
+            is_gone(node) || goes_on(node) && node.state.height() >= 4
+        });
+        // All start again, those who were gone as well, and find no other block final.
+        network.run_until(network.now + 200_000, |_| false);
+        // Only where a block may have been made final by those who are gone, it is left at that.
+        let binds = |node: &Node| {
+            let running = node.running.as_ref();
+            running.is_some_and(|running| running.bound_to().is_some())
+        };
+        let is_bound = network.nodes[..left].iter().any(binds);
+        let not_needed = network.nodes.iter().any(|node| node.state.height() >= 6);
+        let states = network.nodes.iter().map(|node| &node.state);
+        let states: Vec<(u64, usize)> = states
+            .map(|state| (state.height(), state.governors().count()))
+            .collect();
+        assert!(all || is_bound || not_needed, "seed {seed}: {states:?}");
+        recovered += usize::from(all);
+        bound += usize::from(is_bound);
+    }
+    assert!(recovered > 30, "{recovered} recovered, {bound} bound");
 }
 
 #[test]

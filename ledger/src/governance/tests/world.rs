@@ -284,8 +284,9 @@ impl World {
         };
         let votes = by.iter().map(|by| {
             let member = self.state.member(by).unwrap();
-            let own = &self.secrets[by].operating;
-            vote.sign(self.network(), *by, &own[member.epoch as usize])
+            let key = &self.secrets[by].operating[member.epoch as usize];
+            let recovery = block.recovery().map(|recovery| recovery.id(self.network()));
+            vote.sign_among(self.network(), recovery, *by, key)
         });
         let votes = Ascending::new(votes.collect()).unwrap();
         let certificate = Certificate { round: 0, votes };
@@ -295,7 +296,7 @@ impl World {
     /// A block with these items, and the votes of all who have one.
     pub(crate) fn certified(&self, items: Vec<Item>) -> FinalBlock {
         let block = self.block(items);
-        let voters = self.state.voters(&block.items);
+        let (voters, _) = self.state.voters(block.recovery());
         let able = voters
             .iter()
             .filter(|voter| voter.operating_key().is_some());
