@@ -36,9 +36,14 @@ impl Peer {
             .insert(witness, (checkpoint, cosignature));
     }
 
-    /// Signs under a checkpoint that is accepted here; `None` while nothing that this department signs counts.
+    /// Signs under a checkpoint that is accepted here; `None` while nothing that this department signs counts, and of one larger
+    /// than what it stated to hold after a loss of the log's department.
     pub(crate) fn cosign(&self, checkpoint: &VerifiedCheckpoint) -> Option<Cosignature> {
         let members = self.catalogue.members();
+        let bound = self.stated.bound(&checkpoint.log, &members.history());
+        if bound.is_some_and(|size| checkpoint.size > size) {
+            return None;
+        }
         let signs = self.keys.in_force().ok()?;
         let signed = Cosignature::sign(members, checkpoint, self.department, now_ms(), &signs);
         self.keep_cosignature(checkpoint.clone(), signed.clone());
