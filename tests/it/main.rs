@@ -1,6 +1,7 @@
 //! Integration tests over whole networks of real processes, a file a topic.
 
 mod accept;
+mod after_loss;
 mod api;
 mod attachments;
 mod authority;
@@ -43,6 +44,7 @@ mod retrieval_attachments;
 mod retrieval_hostile;
 mod rotation;
 mod standards;
+mod stolen;
 mod support;
 mod tamper;
 mod unauthorised;
