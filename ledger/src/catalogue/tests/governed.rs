@@ -70,6 +70,15 @@ impl Net {
         self.append(by, Entry::from(defined))
     }
 
+    /// Has the definer's first key, dated back, define the type for nobody but department 2.
+    fn exclude_dated_back(&mut self) {
+        let key = self.world.own(0).operating[0].clone();
+        let mut writer = Writer::new(self.log(0), key);
+        let mut excluding = TypeDefined::new(self.type_code(), Text::new("营业执照").unwrap());
+        excluding.issuers = Bounded::new(vec![code(2)]).unwrap();
+        self.write(&mut writer, Entry::from(excluding));
+    }
+
     fn writer(&self, n: usize) -> Writer {
         let ring = KeyRing::from(self.world.own(n).operating.clone());
         let keys = OperatingKeys::new(self.members.clone(), code(n), ring);
@@ -623,12 +632,7 @@ fn definitions_by_a_stolen_key_count_below_its_end_and_exclude_nobody_beyond() {
     let ended = net.world.ended(0, end, &[1, 2, 3]);
     net.world.make(vec![ended.into()]).unwrap();
     net.catch_up();
-    // Dated back, for nobody but department 2.
-    let key = net.world.own(0).operating[0].clone();
-    let mut writer = Writer::new(net.log(0), key);
-    let mut excluding = TypeDefined::new(net.type_code(), Text::new("营业执照").unwrap());
-    excluding.issuers = Bounded::new(vec![code(2)]).unwrap();
-    net.write(&mut writer, Entry::from(excluding));
+    net.exclude_dated_back();
     net.time_ms += 2 * DEFINITION_LAG_MS;
     net.issue("AFTER");
     let definer = LogId::first(code(0));
@@ -656,4 +660,29 @@ fn a_witness_whose_key_was_stolen_vouches_for_nothing() {
         let witnessed = bundle.clone().verify(&net.members).unwrap().is_witnessed();
         assert_eq!(witnessed, why == EndReason::Rotated);
     }
+}
+
+#[test]
+fn a_definition_that_counts_for_nothing_excludes_nobody() {
+    let mut net = Net::new();
+    net.issue("BEFORE");
+    let position = net.position(0);
+    net.decide(Suspend { position });
+    let since = net.members.history().height();
+    net.exclude_dated_back();
+    net.decide(Resume {
+        department: code(0),
+        since,
+    });
+    net.define(0, &[]);
+    net.time_ms += 2 * DEFINITION_LAG_MS;
+    net.issue("AFTER");
+    let definer = LogId::first(code(0));
+    (net.catalogue).confirm(definer, code(3), net.time_ms, 0);
+    for serial in ["BEFORE", "AFTER"] {
+        assert_eq!(net.verdict(serial), Verdict::Valid, "{serial}");
+    }
+    // Which of them counted a file can't show; it says no more than that.
+    let read = net.read(&net.bundle("AFTER", &[0, 1, 2, 3]), &net.members);
+    assert!(matches!(read, Ok(Verdict::Unknown(_))), "{read:?}");
 }
