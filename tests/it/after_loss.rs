@@ -125,6 +125,15 @@ fn a_department_that_lost_records_goes_on_from_what_the_other_governors_hold() {
         let peers = net.api(LOSER).peers().unwrap();
         peers.iter().filter(|peer| peer.connected).count() == 2
     });
+    // It may have cosigned what it does not know any more, so it cosigns nothing.
+    net.wait_writable(1);
+    let others = net.issue(1, "OTHERS", 1);
+    net.wait_verdict(LOSER, &others[0], "valid", None);
+    until("the other one to cosign", || {
+        !net.held(1, 1).cosigned_by.is_empty()
+    });
+    thread::sleep(Duration::from_secs(6));
+    assert_eq!(net.held(1, 1).cosigned_by, [net.code(2)]);
     what_would_be_so_is_shown_to_people(&net);
     // Signed where the key is.
     let [unsigned, done] = ["lost.unsigned", "lost.signed"].map(|name| net.scratch(name));
@@ -153,6 +162,12 @@ fn a_department_that_lost_records_goes_on_from_what_the_other_governors_hold() {
         let log = net.govern(at, &["log"]).out;
         assert!(log.contains("after a loss"), "{log}");
     }
+    let others = net.issue(1, "NEXT", 1);
+    net.wait_verdict(LOSER, &others[0], "valid", None);
+    let loser = net.code(LOSER);
+    until("it to cosign with the next key", || {
+        net.held(1, 1).cosigned_by.contains(&loser)
+    });
     // Here belongs what the log does in its next generation: that its department appends again, that what the last member alone
     // had is void, and what became of its certificates.
 }

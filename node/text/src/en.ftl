@@ -504,7 +504,7 @@ warning-journal-damaged = part of the look-up journal can't be read (lookups/{ $
 warning-governance = what members decide could not be kept on disk ({ $error }), so this run takes no part in it any more: make room on the disk or repair it, and restart the peer
 warning-undecidable = nothing can be decided: { $needed } of { $governors } governors' nodes have to vote, and { $reached } can be reached; missing: { $missing }; have these nodes started, or the links to them repaired (`certmesh peers`)
 warning-no-spare-governor = once one more governor's node can't be reached, nothing can be decided: { $needed } of { $governors } have to vote; missing already: { $missing }; have these nodes started, or the links to them repaired (`certmesh peers`)
-warning-no-vote = this node does not vote on decisions: it lost its disk, and could contradict votes that it gave before; replace its operating key (`certmesh govern rotate`), and it votes with the next one
+warning-no-vote = this node neither votes on decisions nor cosigns: it lost its disk, and could contradict what it signed before; replace its operating key (`certmesh govern rotate`), and it does both with the next one
 warning-unapproved = { $count ->
         [one] a proposal waits
        *[other] { $count } proposals wait
