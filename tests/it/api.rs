@@ -317,6 +317,8 @@ fn the_openapi_document_lists_every_route_and_nothing_else() {
         ("get", "/v1/governance"),
         ("get", "/v1/governance/trust-file"),
         ("post", "/v1/governance/items"),
+        ("post", "/v1/governance/held"),
+        ("post", "/v1/governance/stolen-epoch"),
     ];
     let contract = contract.map(|(method, path)| (method.to_owned(), path.to_owned()));
     assert_eq!(listed, BTreeSet::from(contract));

@@ -27,7 +27,7 @@ use crate::villain::{Conduct, Villain};
 const SHARED: u64 = 12;
 
 /// Shows one history to whoever asks.
-struct Storyteller(Arc<Log>);
+pub(crate) struct Storyteller(pub(crate) Arc<Log>);
 
 impl Conduct for Storyteller {
     fn event(&mut self, net: &mut Net, event: NetEvent) {

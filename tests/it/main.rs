@@ -1,6 +1,7 @@
 //! Integration tests over whole networks of real processes, a file a topic.
 
 mod accept;
+mod after_loss;
 mod api;
 mod attachments;
 mod authority;
@@ -46,6 +47,7 @@ mod retrieval_hostile;
 mod rotation;
 mod sealed_keys;
 mod standards;
+mod stolen;
 mod support;
 mod tamper;
 mod unauthorised;

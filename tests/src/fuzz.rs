@@ -197,6 +197,12 @@ pub fn response(bytes: &[u8]) {
         | Response::OtherInstance
         | Response::Governance(_)
         | Response::EndWitnessed(_) => {}
+        Response::LogHeld(held) => {
+            let (history, own) = (network::members().history(), network::log().id.department);
+            if let Ok(size) = history.state().stated(&own, &held) {
+                assert_eq!(size > 0, held.checkpoint.is_some());
+            }
+        }
         Response::CatalogueKey(sealed) => {
             let (members, own) = (network::members(), network::log().id.department);
             let held = [SealingSecret::from_seed(&network::SEALING_SEED)];

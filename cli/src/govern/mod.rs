@@ -4,7 +4,9 @@
 //! verified from the genesis on: of the network that the profile names, if it names one. A node that lies about that network can
 //! hide the newest blocks, and no more.
 
+mod end_epoch;
 pub(crate) mod envelope;
+mod loss;
 mod network;
 mod position;
 mod propose;
@@ -53,6 +55,7 @@ pub(crate) enum Command {
     Approve(Decide),
     Withdraw(Decide),
     Rotate(rotate::Rotate),
+    EndEpoch(end_epoch::EndEpoch),
     RenewIdentity(renew::RenewIdentity),
     Recover(recover::Recover),
     TrustFile(show::TrustFileOut),
@@ -117,6 +120,7 @@ pub(crate) fn run(
         Command::Approve(args) => sign::about(args, Request::Approve, global, screen),
         Command::Withdraw(args) => sign::about(args, Request::Withdraw, global, screen),
         Command::Rotate(args) => rotate::run(args, global, screen),
+        Command::EndEpoch(args) => end_epoch::run(args, global, screen),
         Command::RenewIdentity(args) => renew::run(args, global, screen),
         Command::Recover(args) => recover::run(args, global, screen),
         Command::TrustFile(args) => show::trust_file(args, global, screen),

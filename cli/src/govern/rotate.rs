@@ -11,6 +11,8 @@ use clap::{Args, ValueEnum};
 use zeroize::Zeroizing;
 
 use super::Signer;
+use super::end_epoch;
+use super::loss::AfterLoss;
 use super::network::Network;
 use super::sign::{self, Request};
 use crate::args::Global;
@@ -24,6 +26,9 @@ use crate::{Error, Outcome};
 /// The identity key signs that they take their place; nobody else has to approve. The node goes on with the next operating key
 /// without a pause; with another transport key it reconnects, which takes some seconds. Keep the files of the keys before: the
 /// first transport key has the indexes' key, and what was sealed to an earlier sealing key is opened with that.
+///
+/// With --lost, for a node that lost its disk and whose log is not confirmed: the other governors state what they hold of the log,
+/// which goes on from there. What the department signed beyond that counts for nothing any more.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Rotate {
@@ -33,6 +38,15 @@ pub(crate) struct Rotate {
     /// Which key; may be repeated
     #[arg(long, value_name = "KEY", default_values_t = [Which::Operating])]
     key: Vec<Which>,
+    /// Go on after a loss: from the largest that enough other governors hold of this department's log, in its next generation
+    #[arg(long)]
+    lost: bool,
+    /// Go on even if records that this node knows of would be void
+    #[arg(long, requires = "lost")]
+    void_records: bool,
+    /// The operating key was, or may have been, in other hands: once the next one is in force, say so (`certmesh govern end-epoch`)
+    #[arg(long, conflicts_with_all = ["lost", "export"])]
+    stolen: bool,
     #[command(flatten)]
     signer: Signer,
 }
@@ -42,6 +56,8 @@ Examples:
   certmesh govern rotate --dir transport --identity-key transport-identity.key
   certmesh govern rotate --dir transport --key operating --key transport --key sealing \\
       --identity-key transport-identity.key
+  certmesh govern rotate --dir transport --lost --identity-key transport-identity.key
+  certmesh govern rotate --dir transport --stolen --identity-key transport-identity.key
   certmesh govern rotate --dir transport --export rotate.unsigned      sign it where the key is: certmesh govern sign";
 
 /// A key that a department changes by itself.
@@ -70,7 +86,21 @@ pub(super) fn run(args: &Rotate, global: &Global, screen: &mut Screen) -> Result
     let own = sign::own(&client)?;
     let member = network.state().member(&own);
     let member = member.ok_or_else(|| Error::govern(format!("{own} is not a member")))?;
-    let number = member.changes.saturating_add(1);
+    let (number, epoch) = (member.changes.saturating_add(1), member.epoch);
+    if (args.lost || args.stolen) && !args.key.contains(&Which::Operating) {
+        let what = "--lost and --stolen change the operating key: give --key operating as well";
+        return Err(Error::Usage(what));
+    }
+    let after_loss = match args.lost {
+        true => Some(AfterLoss::ask(own, number, &client, &network)?),
+        false => None,
+    };
+    if let Some(after_loss) = &after_loss {
+        if !screen.json() {
+            after_loss.show(&network, screen)?;
+        }
+        after_loss.check(args.void_records)?;
+    }
     let keys = args.dir.join("keys");
     let new = |which: Which, name: &str, kind| match args.key.contains(&which) {
         true => next_key(&keys.join(name), number, kind).map(Some),
@@ -91,18 +121,24 @@ pub(super) fn run(args: &Rotate, global: &Global, screen: &mut Screen) -> Result
         sealing: sealing
             .as_ref()
             .map(|seed| SealingSecret::from_seed(seed).public()),
-        lost: None,
+        lost: after_loss.as_ref().map(|after| after.lost.clone()),
     };
     let transport = transport.as_ref().map(signs);
     let chain = network.state().network();
     let change = UnsignedChange::new(chain, change, operating.as_ref(), transport.as_ref());
-    sign::decide(
-        &Request::Change(Box::new(change)),
-        &args.signer,
-        &client,
-        &network,
-        screen,
-    )
+    let beside = after_loss.map(|after| ("after_loss", after.json()));
+    let request = Request::Change(Box::new(change));
+    if !args.stolen {
+        return sign::decide_with(&request, beside, &args.signer, &client, &network, screen);
+    }
+    sign::sign_and_submit(&request, &args.signer, &client, &network, screen)?;
+    if !screen.json() {
+        screen.line(
+            "The next operating key takes its place; where the stolen one ended is being witnessed",
+        )?;
+    }
+    let ended = end_epoch::as_stolen(own, epoch, &client, Some(chain))?;
+    end_epoch::report(own, epoch, &ended, screen)
 }
 
 /// The key that takes the place of one: made and written durably, unless an attempt before did that.

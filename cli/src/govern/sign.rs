@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use certmesh_api::GovernanceView;
 use certmesh_ledger::codec::{self, Ascending};
 use certmesh_ledger::crypto::signer::Signer as _;
 use certmesh_ledger::governance::{
@@ -16,7 +17,7 @@ use certmesh_ledger::names::NetworkId;
 use certmesh_text::governance as words;
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::envelope::{SIGNED, UNSIGNED, open, seal};
 use super::network::{Network, Standing, expected};
@@ -213,17 +214,47 @@ pub(super) fn decide(
     network: &Network,
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
+    decide_with(request, None, signer, client, network, screen)
+}
+
+/// What belongs to what is signed and does not stand in it: a name and a value of the answer in JSON.
+pub(super) type Beside = Option<(&'static str, Value)>;
+
+/// The same, with something beside it.
+pub(super) fn decide_with(
+    request: &Request,
+    beside: Beside,
+    signer: &Signer,
+    client: &Client,
+    network: &Network,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
     let state = network.state();
     if let Some(out) = &signer.export {
         export(request, out, network)?;
-        if !screen.json() {
-            screen.line(format!(
+        match beside {
+            Some((name, value)) if screen.json() => screen.print_json(&json!({name: value}))?,
+            _ if screen.json() => {}
+            _ => screen.line(format!(
                 "{}: sign it with `certmesh govern sign`, where the key is",
                 out.display()
-            ))?;
+            ))?,
         }
         return Ok(Outcome::Yes);
     }
+    let (item, view) = sign_and_submit(request, signer, client, network, screen)?;
+    report(&item, &view, beside, client, Some(state.network()), screen)
+}
+
+/// Shows what is to be signed, signs it here, and hands it to the node.
+pub(super) fn sign_and_submit(
+    request: &Request,
+    signer: &Signer,
+    client: &Client,
+    network: &Network,
+    screen: &mut Screen,
+) -> Result<(Item, GovernanceView), Error> {
+    let state = network.state();
     check(request, state)?;
     let place = signer.identity_key.as_ref();
     let place = place.ok_or(Error::Usage("give --identity-key, or --export"))?;
@@ -234,7 +265,8 @@ pub(super) fn decide(
     agreed(request.purpose(), signer.yes, screen)?;
     let key = identity::open(place, &signer.passphrase, screen)?;
     let item = request.sign(state, &key)?;
-    submit(&item, client, Some(state.network()), screen)
+    let view = Network::submit(client, &item)?;
+    Ok((item, view))
 }
 
 /// Writes to a file what is to be signed somewhere else.
@@ -281,7 +313,7 @@ fn present(request: &Request, network: &Network, screen: &mut Screen) -> Result<
     }
 }
 
-fn agreed(purpose: &str, yes: bool, screen: &mut Screen) -> Result<(), Error> {
+pub(super) fn agreed(purpose: &str, yes: bool, screen: &mut Screen) -> Result<(), Error> {
     if yes {
         return Ok(());
     }
@@ -306,17 +338,23 @@ fn whose<'s>(key: &IdentityKey, state: &'s State) -> Result<&'s Member, Error> {
     })
 }
 
-fn submit(
+/// Says what became of something that was handed to the node.
+fn report(
     item: &Item,
+    view: &GovernanceView,
+    beside: Beside,
     client: &Client,
     expected: Option<NetworkId>,
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
-    let view = Network::submit(client, item)?;
     let network = Network::ask(client, expected)?;
     let Item::Decision(decision) = item else {
         if screen.json() {
-            screen.print_json(&view)?;
+            let mut shown = json!(view);
+            if let Some((name, value)) = beside {
+                shown[name] = value;
+            }
+            screen.print_json(&shown)?;
             return Ok(Outcome::Yes);
         }
         let taken = screen.paint(Tone::Good, "TAKEN UP");
@@ -437,7 +475,9 @@ pub(super) fn submit_file(
             recover::merged(items.collect::<Result<_, Error>>()?)?
         }
     };
-    submit(&item, &Client::new(global)?, expected(global)?, screen)
+    let client = Client::new(global)?;
+    let view = Network::submit(&client, &item)?;
+    report(&item, &view, None, &client, expected(global)?, screen)
 }
 
 /// Most bytes of a file to be signed: it has the whole chain.

@@ -315,7 +315,9 @@ impl Catalogue {
         code: &TypeCode,
     ) -> Result<bool, ReadError> {
         let id = log.name().id;
-        if always_may_define(history, &id.department, code) || seq >= log.size() {
+        let had_right = always_had_right(history, &id.department, code);
+        let whole = had_right && self.standing(history, log)? == Standing::Whole;
+        if whole || seq >= log.size() {
             return Ok(true);
         }
         let claim = log.record(seq)?.record().claim(log.lineage());
@@ -356,12 +358,18 @@ impl Catalogue {
             }
             (None, None) => 0,
         };
-        let counts = self.definition_counts(history, &log, named.seq, code)?;
         let definitions = log.definitions();
-        let listings = definitions.listings(code);
-        let listings = listings.get(..).filter(|_| counts).unwrap_or_default();
+        let mut listings = Vec::new();
+        for listing in from(definitions.listings(code), named.seq) {
+            match self.definition_counts(history, &log, listing.seq, code)? {
+                true => listings.push(listing.clone()),
+                // Then what comes after it doesn't matter.
+                false if listing.seq == named.seq => break,
+                false => {}
+            }
+        }
         Ok(DefinitionEvidence {
-            listings: from(listings, named.seq).to_vec(),
+            listings,
             size,
             known_ms,
             disputed_from,
@@ -469,12 +477,10 @@ impl Catalogue {
     }
 }
 
-/// Whether all that a department ever signed in its log counts as what it may define.
-fn always_may_define(history: &History, department: &DepartmentCode, code: &TypeCode) -> bool {
+/// Whether a department might define a type whenever it belonged.
+fn always_had_right(history: &History, department: &DepartmentCode, code: &TypeCode) -> bool {
     let authority = code.authority();
-    let had_right =
-        *department == authority || history.always_had_role(department, Role::Define(authority));
-    had_right && history.is_unbroken(department)
+    *department == authority || history.always_had_role(department, Role::Define(authority))
 }
 
 /// Whether a department might define a type by a record that claims to be judged so.

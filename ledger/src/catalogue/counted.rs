@@ -68,7 +68,10 @@ impl Catalogue {
                 return Ok(Standing::Mixed);
             }
         }
-        self.settled.write().insert(id, settled);
+        // While it stands at the end itself, a record by the key that ended may still follow.
+        if size > settled.size {
+            self.settled.write().insert(id, settled);
+        }
         Ok(Standing::Whole)
     }
 

@@ -10,6 +10,7 @@ mod defined;
 mod ending;
 mod evidence;
 mod freshness;
+mod holding;
 mod kept;
 mod rules;
 mod sharing;
@@ -24,6 +25,7 @@ pub use authority::{
 pub use chain::{Chain, Life, MAX_CHAIN, Successor};
 pub use defined::{Defined, DefinedPage};
 pub use freshness::{FreshnessLimits, Stale};
+pub use holding::Holding;
 pub use kept::Filling;
 pub use rules::{Batch, NotAllowed, NotReplaceable};
 pub use sharing::{Access, Denial};

@@ -16,6 +16,7 @@ use super::block::FinalBlock;
 use super::chain::BlockId;
 use super::fault::BlockError;
 use super::member::{GenerationEnded, Member, Standing, Trail};
+use super::own::{EndReason, EpochEnd};
 use super::state::State;
 
 /// Versions of one thing, each from a height on.
@@ -257,6 +258,13 @@ impl History {
             .filter(|member| member.is_active())?;
         let open = u32::try_from(self.trail(code)?.first_open_epoch()).ok()?;
         (open < member.epoch).then_some(open)
+    }
+
+    /// Whether an epoch has ended just there, as rotated.
+    pub fn ended_by_rotation(&self, end: &EpochEnd) -> bool {
+        let trail = self.trail(&end.position.log.department);
+        let known = trail.and_then(|trail| trail.epoch(end.epoch)?.ended);
+        known.is_some_and(|known| known.position == end.position && known.why == EndReason::Rotated)
     }
 
     /// Whether a department had a role whenever it belonged.

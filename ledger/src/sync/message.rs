@@ -6,7 +6,7 @@ use crate::codec::{self, Blob, Bounded, DecodeError};
 use crate::crypto::sealing::Sealed;
 use crate::genesis::MAX_DEPARTMENTS;
 use crate::governance::engine::{Known, MAX_ANSWER, News, Question, Reply};
-use crate::governance::{EpochEnd, MAX_BLOCK, Signed};
+use crate::governance::{EpochEnd, Held, MAX_BLOCK, Signed};
 use crate::log::{
     Cosignature, ForkEvidence, KeptPage, Log, MAX_PAGE, Page, ReadError, SignedCheckpoint, Stopped,
 };
@@ -68,6 +68,13 @@ pub enum Request {
     CatalogueKey,
     /// Where members say they can be reached.
     Addresses,
+    /// The asked department's word on the largest checkpoint that it holds of the asker's log, after the asker lost records.
+    LogHeld {
+        /// Which log.
+        log: LogId,
+        /// The own change of the asker's that it is for.
+        number: u64,
+    },
 }
 
 /// The answer to a request.
@@ -96,6 +103,8 @@ pub enum Response {
     CatalogueKey(Box<Sealed>),
     /// To [`Request::Addresses`]: what is kept here, the own among it.
     Addresses(Bounded<StatedAddresses, MAX_DEPARTMENTS>),
+    /// To [`Request::LogHeld`].
+    LogHeld(Box<Held>),
     /// To [`Request::Page`], from a position that is one of those that the log's generation begins with.
     Kept(KeptPage),
 }
@@ -192,6 +201,7 @@ pub fn serve(log: &Log, request: &Request) -> Result<Response, ReadError> {
         | Request::Governance(_)
         | Request::WitnessEnd(_)
         | Request::CatalogueKey
-        | Request::Addresses => Ok(Response::NotHeld),
+        | Request::Addresses
+        | Request::LogHeld { .. } => Ok(Response::NotHeld),
     }
 }

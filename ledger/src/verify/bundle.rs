@@ -531,14 +531,17 @@ impl DefinitionProof {
             chain: self.chain_before,
         };
         let mut listings: Vec<Listing> = Vec::with_capacity(self.records.len());
+        let mut counting = Vec::with_capacity(self.records.len());
         for bytes in self.records.iter() {
             let record = Record::decode(bytes)?;
             let hash = record_hash(&lineage.at(record.seq), bytes);
-            let counts =
-                !listings.is_empty() || may_define(&history, &record.claim(&lineage), code);
+            let counts = may_define(&history, &record.claim(&lineage), code);
+            // One that came later and counts for nothing is in the chain as well.
+            let shown = counts || !listings.is_empty();
             match &record.entry {
-                Entry::TypeDefined(definition) if definition.code == *code && counts => {
+                Entry::TypeDefined(definition) if definition.code == *code && shown => {
                     let at = (record.seq, hash, record.time_ms);
+                    counting.push(counts);
                     listings.push(Listing::new(definition, at, listings.last()));
                 }
                 _ => return Err(BundleError::Definition),
@@ -566,8 +569,10 @@ impl DefinitionProof {
         if !is_named || proved != Some(entry.value()) {
             return Err(BundleError::Definition);
         }
+        let listings = listings.into_iter().zip(counting);
+        let listings = listings.filter_map(|(listing, counts)| counts.then_some(listing));
         let evidence = DefinitionEvidence {
-            listings,
+            listings: listings.collect(),
             size: checkpoint.size,
             known_ms,
             disputed_from: None,

@@ -7,7 +7,7 @@ use certmesh_ledger::codec::{Bounded, encode};
 use certmesh_ledger::crypto::hash::{Purpose, hash, hash_parts};
 use certmesh_ledger::disk::MemoryDisk;
 use certmesh_ledger::governance::engine::{Known, Question};
-use certmesh_ledger::governance::{BlockId, EndReason, EpochEnd, EpochEnded, Position};
+use certmesh_ledger::governance::{BlockId, EndReason, EpochEnd, EpochEnded, Held, Position};
 use certmesh_ledger::id::Date;
 use certmesh_ledger::log::{
     Checkpoint, Cosignature, ForkEvidence, MAX_PAGE, Page, SignedCheckpoint, VerifiedCheckpoint,
@@ -332,6 +332,16 @@ fn messages(
     );
     v.shown("messages", "request catalogue key", &Request::CatalogueKey);
     v.shown("messages", "request addresses", &Request::Addresses);
+    let number = 3;
+    let asked = Request::LogHeld { log, number };
+    v.shown("messages", "request log held", &asked);
+    let (network, signed) = (members().network(), Some(checkpoint.signed().clone()));
+    let held = Held::sign(network, log, number, signed, code(WITNESS), &key(2));
+    v.shown(
+        "messages",
+        "response log held",
+        &Response::LogHeld(Box::new(held)),
+    );
     let heads = Heads {
         heads: Bounded::first([Some(cosignature.clone()), None].map(|cosignature| Head {
             checkpoint: checkpoint.signed().clone(),

@@ -14,7 +14,7 @@ use certmesh_ledger::crypto::keys::{Signature, SigningKey};
 use certmesh_ledger::crypto::sealing::SealingSecret;
 use certmesh_ledger::genesis::Role;
 use certmesh_ledger::governance::engine::{Known, News, Question};
-use certmesh_ledger::governance::{BlockId, ChainHead, EndReason, EpochEnd, Position};
+use certmesh_ledger::governance::{BlockId, ChainHead, EndReason, EpochEnd, Held, Position};
 use certmesh_ledger::id::{
     CertificateId, Date, DepartmentCode, HolderKind, IssuerCode, MatterCode, TypeCode,
 };
@@ -498,6 +498,7 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
         }),
         Just(Request::CatalogueKey),
         Just(Request::Addresses),
+        (log_id(), number()).prop_map(|(log, number)| Request::LogHeld { log, number }),
     ]
 }
 
@@ -560,6 +561,13 @@ pub(crate) fn response() -> impl Strategy<Value = Response> {
             .prop_map(|bytes| Response::Piece(Blob::new(bytes).expect("within the bound"))),
         (any::<[u8; 32]>(), any::<[u8; 32]>(), any::<[u8; 32]>()).prop_map(sealed),
         list(stated_addresses(), 5).prop_map(Response::Addresses),
+        (log_id(), number(), option::of(checkpoint()), department()).prop_map(
+            |(log, number, checkpoint, by)| {
+                let (network, key) = (NetworkId(Hash::ZERO), SigningKey::from_seed(&[1; 32]));
+                let held = Held::sign(network, log, number, checkpoint, by, &key);
+                Response::LogHeld(Box::new(held))
+            }
+        ),
     ]
 }
 

@@ -6,7 +6,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::formats::Hash;
+use crate::formats::{DepartmentCode, Hash};
+use crate::words::{NotStated, Word};
 
 /// How governance stands at this node.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -39,4 +40,66 @@ pub struct GovernanceView {
 pub struct GovernanceRequest {
     /// The item as the ledger encodes it, in hexadecimal.
     pub item: String,
+}
+
+/// What other governors state to hold of this department's log.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct HeldByOthers {
+    /// The log.
+    pub log: String,
+    /// The own change of the department that it is stated for: its next one.
+    pub number: u64,
+    /// What was stated.
+    pub stated: Vec<StatedHeld>,
+    /// Governors that stated nothing.
+    pub missing: Vec<MissingStatement>,
+    /// Statements that the policy asks for.
+    pub needed: u32,
+    /// Where the log would go on with these statements; absent if it could not.
+    pub goes_on: Option<GoesOn>,
+    /// Why it could not.
+    pub why_not: Option<String>,
+}
+
+/// A governor's statement.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct StatedHeld {
+    /// The governor.
+    #[schema(value_type = DepartmentCode)]
+    pub department: String,
+    /// Records that it holds.
+    pub size: u64,
+    /// The statement as the ledger encodes it, in hexadecimal.
+    pub statement: String,
+}
+
+/// A governor without a statement.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct MissingStatement {
+    /// The governor.
+    #[schema(value_type = DepartmentCode)]
+    pub department: String,
+    /// Why.
+    #[schema(value_type = NotStated)]
+    pub why: Word<NotStated>,
+}
+
+/// Behind which records a log goes on.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct GoesOn {
+    /// How many are kept.
+    pub size: u64,
+    /// The root over them.
+    #[schema(value_type = Hash)]
+    pub root: String,
+}
+
+/// An operating key that was replaced was in other hands.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StolenEpochRequest {
+    /// Which epoch; the one before the present one if absent.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 4_294_967_295_u32)]
+    pub epoch: Option<u32>,
 }

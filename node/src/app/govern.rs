@@ -2,13 +2,20 @@
 
 use std::sync::Arc;
 
-use certmesh_ledger::governance::{Action, Item, TrustFile};
+use certmesh_api::NotStated;
+use certmesh_ledger::codec::Ascending;
+use certmesh_ledger::governance::{Action, Held, Item, Position, State, TrustFile};
+use certmesh_ledger::id::DepartmentCode;
+use certmesh_ledger::names::LogId;
+use certmesh_ledger::sync::{Request, Response};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::{PeerService, Refusal, Service};
 use crate::peer::Peer;
+use crate::peer::ending::NotEnded;
 use crate::peer::governance::NotTaken;
+use crate::peer::governors::{Governors, Silent};
 
 pub(crate) use crate::peer::governance::Shown;
 
@@ -22,6 +29,31 @@ pub(crate) trait Govern {
 
     /// Has something decided, if enough members want it. It is durable here and on its way to them once this is done.
     fn propose(&self, item: Item) -> BoxFuture<'static, Result<Shown, Refusal>>;
+
+    /// Asks the other governors what they hold of this department's log, of which records were lost here. What they state is
+    /// for the department's next own change.
+    fn ask_what_is_held(&self) -> BoxFuture<'static, Result<HeldByOthers, Refusal>>;
+
+    /// Says of an epoch of this department's operating keys that has ended, by default the one before the present one, that its key
+    /// was in other hands.
+    fn end_as_stolen(&self, epoch: Option<u32>) -> BoxFuture<'static, Result<Shown, Refusal>>;
+}
+
+/// What other governors state to hold of this department's log.
+#[derive(Clone, Debug)]
+pub(crate) struct HeldByOthers {
+    /// The log.
+    pub(crate) log: LogId,
+    /// The own change that it is stated for.
+    pub(crate) number: u64,
+    /// Each statement, and how many records it is of.
+    pub(crate) stated: Vec<(Held, u64)>,
+    /// Who has not stated anything.
+    pub(crate) missing: Vec<(DepartmentCode, NotStated)>,
+    /// How many the policy asks for.
+    pub(crate) needed: usize,
+    /// Where the log would go on, if that is enough.
+    pub(crate) goes_on: Result<Position, String>,
 }
 
 impl Govern for PeerService {
@@ -36,8 +68,8 @@ impl Govern for PeerService {
 
     fn propose(&self, item: Item) -> BoxFuture<'static, Result<Shown, Refusal>> {
         if !is_carried_out(&item) {
-            let why = "nodes of this version would not act upon it: neither upon logs that are cut, another catalogue key, a later \
-                       format, a log that goes on after a loss, a department that is admitted a second time, nor upon a successor of \
+            let why = "nodes of this version would not act upon it: neither upon another catalogue key, a later \
+                       format, nor upon a successor of \
                        one that is removed";
             let refusal = Refusal::NotDecidable {
                 why: why.to_owned(),
@@ -49,16 +81,114 @@ impl Govern for PeerService {
         }
         let (governing, peer) = (self.governing.clone(), Arc::clone(&self.peer));
         async move {
-            governing.submit(item).await.map_err(|error| match error {
-                NotTaken::Refused(refused) => Refusal::NotDecidable {
-                    why: refused.to_string(),
-                },
-                NotTaken::Unavailable => Refusal::Overloaded { retry_after_s: 1 },
-            })?;
+            governing.submit(item).await.map_err(not_taken)?;
             Ok(peer.governance.read().clone())
         }
         .boxed()
     }
+
+    fn ask_what_is_held(&self) -> BoxFuture<'static, Result<HeldByOthers, Refusal>> {
+        if self.peer.own.is_confirmed() {
+            // Governors that have stated something cosign nothing newer: not without need.
+            let why = "nothing of this department's log is lost: it is confirmed. To change keys, leave --lost out";
+            let refusal = Refusal::NotDecidable {
+                why: why.to_owned(),
+            };
+            return async { Err(refusal) }.boxed();
+        }
+        ask_what_is_held(self.ending.governors.clone()).boxed()
+    }
+
+    fn end_as_stolen(&self, epoch: Option<u32>) -> BoxFuture<'static, Result<Shown, Refusal>> {
+        let (ending, peer) = (self.ending.clone(), Arc::clone(&self.peer));
+        async move {
+            let ended = ending.end_as_stolen(epoch).await;
+            ended.map_err(|why| not_ended(why, &peer))?;
+            Ok(peer.governance.read().clone())
+        }
+        .boxed()
+    }
+}
+
+fn not_ended(why: NotEnded, peer: &Peer) -> Refusal {
+    let why = match why {
+        NotEnded::InForce { present } => format!(
+            "the operating key of epoch {present} is in force, and there is none after it: replace it first (`certmesh govern rotate`)"
+        ),
+        NotEnded::Open { epoch } => format!(
+            "where epoch {epoch} ended by its rotation is not final yet: the node has it witnessed within seconds, so try again"
+        ),
+        NotEnded::NoKey(why) => why.to_string(),
+        NotEnded::Witnesses { found } => {
+            let history = peer.catalogue.members().history();
+            let needed = witnesses_needed(history.state(), &peer.department);
+            format!(
+                "{found} of the other governors' nodes have witnessed it, {needed} are needed: try again once more of them are connected"
+            )
+        }
+        NotEnded::NotTaken(why) => return not_taken(why),
+    };
+    Refusal::NotDecidable { why }
+}
+
+fn not_taken(why: NotTaken) -> Refusal {
+    match why {
+        NotTaken::Refused(refused) => Refusal::NotDecidable {
+            why: refused.to_string(),
+        },
+        NotTaken::Unavailable => Refusal::Overloaded { retry_after_s: 1 },
+    }
+}
+
+/// How many governors other than a department the policy asks for.
+fn witnesses_needed(state: &State, own: &DepartmentCode) -> usize {
+    let others = state.governors().filter(|other| other.code != *own).count();
+    let share = state.policy().witness;
+    (0..others)
+        .find(|count| share.is_reached_by(*count, others))
+        .unwrap_or(others)
+}
+
+async fn ask_what_is_held(governors: Governors) -> Result<HeldByOthers, Refusal> {
+    let own = governors.peer.department;
+    let members = governors.peer.catalogue.members();
+    let not_a_member = || Refusal::NotDecidable {
+        why: format!("{own} is not a member"),
+    };
+    let member = members.member(&own).ok_or_else(not_a_member)?;
+    let (log, number) = (member.log(), member.changes.saturating_add(1));
+    let answers = governors.ask(&Request::LogHeld { log, number }).await;
+    // What was decided meanwhile counts: whoever asks next is held against that.
+    let history = members.history();
+    let state = history.state();
+    let (mut stated, mut missing) = (Vec::new(), Vec::new());
+    for (by, answer) in answers {
+        let why = match answer {
+            Ok(Response::LogHeld(held)) => match state.stated(&own, &held) {
+                Ok(size) if held.signed.by == by => {
+                    stated.push((*held, size));
+                    continue;
+                }
+                _ => NotStated::Invalid,
+            },
+            Ok(Response::NotHeld) => NotStated::CannotSay,
+            Ok(_) => NotStated::Invalid,
+            Err(Silent::NotConnected) => NotStated::NotConnected,
+            Err(Silent::NoAnswer) => NotStated::NoAnswer,
+        };
+        missing.push((by, why));
+    }
+    let held = Ascending::first(stated.iter().map(|(held, _)| held.clone()));
+    Ok(HeldByOthers {
+        log,
+        number,
+        stated,
+        missing,
+        needed: witnesses_needed(state, &own),
+        goes_on: state
+            .after_loss(&own, &held)
+            .map_err(|fault| fault.to_string()),
+    })
 }
 
 /// Whether this node could go on once an own change of its department is final.
@@ -100,9 +230,7 @@ fn is_carried_out(item: &Item) -> bool {
     match item {
         Item::Decision(decision) => decision.proposal.actions.iter().all(acted_upon),
         Item::Withdrawal(_) => true,
-        // After a loss the log goes on in the next generation, and nodes keep the first.
-        Item::OwnChange(change) => change.change.lost.is_none(),
-        Item::EpochEnded(_) | Item::Recovery(_) => true,
+        Item::OwnChange(_) | Item::EpochEnded(_) | Item::Recovery(_) => true,
         Item::Unreadable(_) => false,
     }
 }

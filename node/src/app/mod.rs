@@ -50,6 +50,7 @@ use futures::future::BoxFuture;
 use tokio::sync::Notify;
 
 use crate::peer::Peer;
+use crate::peer::ending::Ending;
 use crate::peer::governance::Governing;
 use crate::peer::journal::{NewLook, Recorder};
 use crate::peer::writer::{Append, WriterHandle};
@@ -88,6 +89,7 @@ pub(crate) struct PeerService {
     pub(crate) asking: Asking,
     pub(crate) recorder: Recorder,
     pub(crate) governing: Governing,
+    pub(crate) ending: Ending,
     /// Notifies the driver that an operator vouches for the own log.
     pub(crate) vouched: Arc<Notify>,
 }

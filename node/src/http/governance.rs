@@ -8,12 +8,14 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use certmesh_api::formats::Binary;
-use certmesh_api::{FaultKind, GovernanceRequest, GovernanceView};
+use certmesh_api::{
+    FaultKind, GovernanceRequest, GovernanceView, HeldByOthers, StolenEpochRequest,
+};
 use certmesh_ledger::codec;
 use certmesh_ledger::governance::{Item, MAX_BLOCK};
 
 use super::extract::json_body;
-use super::openapi::{CommonProblems, GovernanceProblems};
+use super::openapi::{AfterLossProblems, CommonProblems, GovernanceProblems};
 use super::problem::json;
 use super::rejection::Rejection;
 use super::state::Api;
@@ -76,6 +78,41 @@ pub(super) async fn submit(
     };
     let item = json_body(&api, &headers, body, read).await?;
     let shown = api.service().propose(item).await?;
+    let view = views::governance(api.service().members(), &shown);
+    Ok(json(StatusCode::OK, &view))
+}
+
+/// Ask the other governors what they hold of this department's log
+///
+/// After a loss, while the own log is not confirmed. Each connected governor states the largest checkpoint that it holds, for
+/// the department's next own change, which ends the loss with these statements (`certmesh govern rotate --lost`). Until a
+/// change of that number is final, who has stated something cosigns nothing larger. Governors state a few a minute.
+#[utoipa::path(
+    post, path = "/v1/governance/held", tag = "Governance", operation_id = "askWhatIsHeld",
+    responses((status = 200, description = "What they state", body = HeldByOthers), AfterLossProblems),
+)]
+pub(super) async fn ask_what_is_held(State(api): State<Arc<Api>>) -> Result<Response, Rejection> {
+    let held = api.service().ask_what_is_held().await?;
+    Ok(json(StatusCode::OK, &views::held_by_others(&held)))
+}
+
+/// Say that an operating key that was replaced was in other hands
+///
+/// The governors that are connected are asked to witness it; with enough of them it is put into a block, at the position where
+/// the key ended by its rotation, which has to be final. It can't be taken back. If it is so already, nothing happens.
+#[utoipa::path(
+    post, path = "/v1/governance/stolen-epoch", tag = "Governance", operation_id = "endEpochAsStolen",
+    request_body = StolenEpochRequest,
+    responses((status = 200, description = "How governance stands now", body = GovernanceView), GovernanceProblems),
+)]
+pub(super) async fn end_as_stolen(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Rejection> {
+    let read = |request: StolenEpochRequest| Ok(request.epoch);
+    let epoch = json_body(&api, &headers, body, read).await?;
+    let shown = api.service().end_as_stolen(epoch).await?;
     let view = views::governance(api.service().members(), &shown);
     Ok(json(StatusCode::OK, &view))
 }

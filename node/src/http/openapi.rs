@@ -51,7 +51,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
         cases::accept, retrievals::fetch, retrievals::copy, retrievals::attachment, reports::audit, reports::access_log, lookups::lookups, reports::usage,
         queries::certificate, queries::fields, queries::history, queries::verification, queries::proof, queries::find,
         queries::catalogue, queries::logs, queries::log, queries::peers, queries::status,
-        governance::show, governance::trust_file, governance::submit,
+        governance::show, governance::trust_file, governance::submit, governance::ask_what_is_held,
+        governance::end_as_stolen,
     ),
     servers((url = "/", description = "The node that answers this document")),
     components(schemas(
@@ -223,6 +224,7 @@ fn examples() -> Vec<(&'static str, Value)> {
             }),
         ),
         ("GovernanceRequest", json!({"item": "00f0"})),
+        ("StolenEpochRequest", json!({"epoch": 3})),
         (
             "Verification",
             json!({
@@ -356,6 +358,7 @@ problem_sets! {
     AppendProblems: [COMMON, BODY, FIELD, OWN_LOG, ISSUING];
     BulkProblems: [COMMON, BODY, FIELD, OWN_LOG];
     GovernanceProblems: [COMMON, BODY, FIELD, &[NotDecidable]];
+    AfterLossProblems: [COMMON, &[NotDecidable]];
     SalvageProblems: [COMMON, OWN_LOG, &[NotSalvageable]];
     StatusProblems: [COMMON, BODY, FIELD, OWN_LOG, CHANGING];
 }

@@ -129,12 +129,22 @@ pub(super) fn routes() -> Vec<Route> {
             get(governance::trust_file),
         ),
         posts("/v1/governance/items", ADMIN, post(governance::submit)),
+        posts(
+            "/v1/governance/held",
+            ADMIN,
+            post(governance::ask_what_is_held),
+        ),
+        posts(
+            "/v1/governance/stolen-epoch",
+            ADMIN,
+            post(governance::end_as_stolen),
+        ),
         posts("/v1/log/salvage", ADMIN, post(appends::salvage_own_log)),
     ]
 }
 
 /// The templates of [`routes`], for labels that must outlive a request.
-const TEMPLATES: [&str; 40] = [
+const TEMPLATES: [&str; 42] = [
     "/health",
     "/ready",
     "/metrics",
@@ -174,6 +184,8 @@ const TEMPLATES: [&str; 40] = [
     "/v1/governance",
     "/v1/governance/trust-file",
     "/v1/governance/items",
+    "/v1/governance/held",
+    "/v1/governance/stolen-epoch",
     "/v1/log/salvage",
 ];
 

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 
 use certmesh_api::{
     AcceptRequest, AccessLogRequest, ErasureRequest, FetchRequest, FindRequest, GovernanceRequest,
-    GrantRequest, IssueRequest, LookupsRequest, MatterRequest, StatusRequest, TypeRequest,
+    GrantRequest, IssueRequest, LookupsRequest, MatterRequest, StatusRequest, StolenEpochRequest,
+    TypeRequest,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -68,7 +69,7 @@ macro_rules! requests {
 
 requests! {
     AcceptRequest AccessLogRequest ErasureRequest FetchRequest FindRequest GovernanceRequest GrantRequest IssueRequest LookupsRequest
-    MatterRequest StatusRequest TypeRequest
+    MatterRequest StatusRequest StolenEpochRequest TypeRequest
 }
 
 /// Schemas by name.

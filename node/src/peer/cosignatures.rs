@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use certmesh_ledger::codec;
+use certmesh_ledger::governance::engine::Seat;
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::log::{Checkpoint, Cosignature, SignedCheckpoint, VerifiedCheckpoint};
 use certmesh_ledger::store::Table;
@@ -36,9 +37,17 @@ impl Peer {
             .insert(witness, (checkpoint, cosignature));
     }
 
-    /// Signs under a checkpoint that is accepted here; `None` while nothing that this department signs counts.
+    /// Signs under a checkpoint that is accepted here. `None` while nothing that this department signs counts; by a key that may
+    /// have signed what was lost with the disk; and under one larger than what this node stated to hold after a loss.
     pub(crate) fn cosign(&self, checkpoint: &VerifiedCheckpoint) -> Option<Cosignature> {
+        if self.governance.read().seat == Seat::Barred {
+            return None;
+        }
         let members = self.catalogue.members();
+        let bound = self.stated.bound(&checkpoint.log, &members.history());
+        if bound.is_some_and(|size| checkpoint.size > size) {
+            return None;
+        }
         let signs = self.keys.in_force().ok()?;
         let signed = Cosignature::sign(members, checkpoint, self.department, now_ms(), &signs);
         self.keep_cosignature(checkpoint.clone(), signed.clone());

@@ -58,6 +58,10 @@ const QUESTIONS: Quota = Quota::per_second(NonZeroU32::new(4).expect("not zero")
 const KEY_REQUESTS: Quota = Quota::per_minute(NonZeroU32::new(6).expect("not zero"))
     .allow_burst(NonZeroU32::new(4).expect("not zero"));
 
+/// Statements of what is held of a member's log, each written to the disk: it needs one after a loss.
+const STATEMENTS: Quota = Quota::per_minute(NonZeroU32::new(6).expect("not zero"))
+    .allow_burst(NonZeroU32::new(4).expect("not zero"));
+
 /// Answers that may wait for the loop. Threads that make them wait for room, the loop for none of them.
 const ANSWERS: usize = 64;
 
@@ -115,6 +119,7 @@ pub(crate) struct Driver {
     /// Questions about governance: an answer is up to a mebibyte, made on the thread that votes.
     questions: DefaultKeyedRateLimiter<DepartmentCode>,
     key_requests: DefaultKeyedRateLimiter<DepartmentCode>,
+    statements: DefaultKeyedRateLimiter<DepartmentCode>,
     roster: Roster,
     whereabouts: Whereabouts,
     requests: HashMap<OutboundId, Waiting>,
@@ -170,6 +175,7 @@ impl Driver {
             reported: Reported::default(),
             questions: RateLimiter::keyed(QUESTIONS),
             key_requests: RateLimiter::keyed(KEY_REQUESTS),
+            statements: RateLimiter::keyed(STATEMENTS),
             roster,
             whereabouts,
             requests: HashMap::new(),
@@ -417,6 +423,24 @@ impl Driver {
                         None
                     });
                     let response = word.map_or(Response::NotHeld, Response::EndWitnessed);
+                    let _ = answers.blocking_send((id, response.encode()));
+                });
+                return;
+            }
+            Request::LogHeld { log, number } => {
+                if self.statements.check_key(&from).is_err() {
+                    return;
+                }
+                let (peer, answers) = (Arc::clone(&self.peer), self.answers.0.clone());
+                let (log, number) = (*log, *number);
+                self.serving.run(from, move || {
+                    let held = peer.state_held(&from, &log, number);
+                    let held = held.unwrap_or_else(|error| {
+                        tracing::warn!(%error, "a log can't be read, to state what is held of it");
+                        None
+                    });
+                    let held = held.map(|held| Response::LogHeld(Box::new(held)));
+                    let response = held.unwrap_or(Response::NotHeld);
                     let _ = answers.blocking_send((id, response.encode()));
                 });
                 return;

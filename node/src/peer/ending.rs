@@ -10,20 +10,45 @@ use certmesh_ledger::codec::Ascending;
 use certmesh_ledger::governance::{EndReason, EpochEnd, EpochEnded, Item, Member, Signed};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::log::ReadError;
+use certmesh_ledger::operating::NoKey;
 use certmesh_ledger::sync::{Request, Response};
-use tokio::sync::{mpsc, oneshot};
 
 use super::Peer;
-use super::driver::Ask;
-use super::governance::Governing;
+use super::governance::{Governing, NotTaken};
+use super::governors::Governors;
 
 /// How often it is looked whether an epoch has to be ended. It hurries nothing: records under the next key count meanwhile.
 const EVERY: Duration = Duration::from_secs(3);
 
+/// Why an epoch has not been ended.
+#[derive(Debug)]
+pub(crate) enum NotEnded {
+    /// It is in force, or there is no such epoch.
+    InForce {
+        /// The one in force.
+        present: u32,
+    },
+    /// Where it ended by its rotation is not final yet.
+    Open {
+        /// The epoch.
+        epoch: u32,
+    },
+    /// Nothing can be signed for this department.
+    NoKey(NoKey),
+    /// Too few governors witness it.
+    Witnesses {
+        /// How many do.
+        found: usize,
+    },
+    /// It was not taken up.
+    NotTaken(NotTaken),
+}
+
 /// Asks the governors for their words on ends, and hands over what they come to.
+#[derive(Clone)]
 pub(crate) struct Ending {
     pub(crate) peer: Arc<Peer>,
-    pub(crate) asks: mpsc::Sender<Ask>,
+    pub(crate) governors: Governors,
     pub(crate) governing: Governing,
 }
 
@@ -38,8 +63,9 @@ impl Ending {
             if self.peer.own.is_confirmed()
                 && let Some(end) = self.open_end().await
                 && !self.waits(&end)
+                && let Err(why) = self.end(end).await
             {
-                self.end(end).await;
+                tracing::debug!(?why, "an operating key before has not been ended yet");
             }
         }
     }
@@ -64,63 +90,79 @@ impl Ending {
         shown.pending.iter().any(is_it)
     }
 
-    async fn end(&self, end: EpochEnd) {
-        let Ok(signs) = self.peer.keys.in_force() else {
-            return;
+    /// Ends an epoch that has ended by its rotation once more, as stolen; by default the one before the present one. One that has
+    /// ended so already needs nothing more.
+    ///
+    /// # Errors
+    /// [`NotEnded`].
+    pub(crate) async fn end_as_stolen(&self, epoch: Option<u32>) -> Result<(), NotEnded> {
+        let history = self.peer.catalogue.members().history();
+        let own = &self.peer.department;
+        let present = history.state().member(own).map_or(0, |own| own.epoch);
+        let epoch = epoch.or(present.checked_sub(1));
+        let epoch = epoch.filter(|epoch| *epoch < present);
+        let epoch = epoch.ok_or(NotEnded::InForce { present })?;
+        let trail = history.trail(own);
+        let ended = trail.and_then(|trail| trail.epoch(epoch)?.ended);
+        let ended = ended.ok_or(NotEnded::Open { epoch })?;
+        let end = EpochEnd {
+            position: ended.position,
+            epoch,
+            why: EndReason::Stolen,
         };
+        match ended.why == EndReason::Stolen || self.waits(&end) {
+            true => Ok(()),
+            false => self.end(end).await,
+        }
+    }
+
+    async fn end(&self, end: EpochEnd) -> Result<(), NotEnded> {
+        let signs = self.peer.keys.in_force().map_err(NotEnded::NoKey)?;
         let members = self.peer.catalogue.members();
         let witnesses = self.witnesses(&end).await;
         let by = witnesses.keys().copied();
         if !members.history().is_witnessed(&self.peer.department, by) {
             let found = witnesses.len();
-            tracing::debug!(
-                found,
-                "too few witnesses yet of where an operating key ended"
-            );
-            return;
+            return Err(NotEnded::Witnesses { found });
         }
         let witnesses = Ascending::new(witnesses.into_values().collect());
         let witnesses = witnesses.expect("by department, each once");
         let ended = EpochEnded::sign(members.network(), end, &signs.key);
         let item = Item::from(EpochEnded { witnesses, ..ended });
-        match self.governing.submit(item).await {
-            Ok(()) => tracing::info!(
-                epoch = end.epoch,
-                size = end.position.size,
-                "where the operating key before ended is on its way into a block"
-            ),
-            Err(why) => tracing::debug!(?why, "the end of an operating key was not taken up"),
-        }
+        self.governing
+            .submit(item)
+            .await
+            .map_err(NotEnded::NotTaken)?;
+        tracing::info!(
+            epoch = end.epoch,
+            size = end.position.size,
+            why = ?end.why,
+            "where an operating key before ended is on its way into a block"
+        );
+        Ok(())
     }
 
     /// The words of the governors that are connected.
     async fn witnesses(&self, end: &EpochEnd) -> BTreeMap<DepartmentCode, Signed> {
+        let answers = self
+            .governors
+            .ask(&Request::WitnessEnd(Box::new(*end)))
+            .await;
         let history = self.peer.catalogue.members().history();
-        let connected: Vec<DepartmentCode> = {
-            let heard = self.peer.heard.read();
-            let governs = |code: &&DepartmentCode| history.state().governor(code).is_some();
-            heard.connected.keys().filter(governs).copied().collect()
-        };
-        let asked = connected.into_iter().map(|by| self.ask(by, end));
-        let words = futures::future::join_all(asked).await;
         let network = history.chain();
-        let verifies = |word: &Signed| {
-            let governor = history.state().governor(&word.by);
+        let mut words = BTreeMap::new();
+        for (by, answer) in answers {
+            let Ok(Response::EndWitnessed(word)) = answer else {
+                continue;
+            };
+            let governor = history.state().governor(&by);
             let key = governor.and_then(Member::operating_key);
-            key.is_some_and(|key| end.is_witnessed(network, word, key))
-        };
-        let words = words.into_iter().flatten().filter(verifies);
-        words.map(|word| (word.by, word)).collect()
-    }
-
-    async fn ask(&self, to: DepartmentCode, end: &EpochEnd) -> Option<Signed> {
-        let (reply, answer) = oneshot::channel();
-        let request = Request::WitnessEnd(Box::new(*end));
-        self.asks.send(Ask { to, request, reply }).await.ok()?;
-        match answer.await.ok()?.ok()? {
-            Response::EndWitnessed(word) if word.by == to => Some(word),
-            _ => None,
+            let verifies = |key| word.by == by && end.is_witnessed(network, &word, key);
+            if key.is_some_and(verifies) {
+                words.insert(by, word);
+            }
         }
+        words
     }
 }
 
@@ -134,14 +176,20 @@ impl Peer {
         asker: &DepartmentCode,
         end: &EpochEnd,
     ) -> Result<Option<Signed>, ReadError> {
-        let own_end = end.position.log.department == *asker && end.why == EndReason::Rotated;
         let Ok(signs) = self.keys.in_force() else {
             return Ok(None);
         };
-        if !own_end || !self.catalogue.is_end(end)? {
+        let members = self.catalogue.members();
+        let is_end = end.position.log.department == *asker
+            && match end.why {
+                EndReason::Rotated => self.catalogue.is_end(end)?,
+                // Where it ended is final; that its key was in other hands, its department says.
+                EndReason::Stolen => members.history().ended_by_rotation(end),
+            };
+        if !is_end {
             return Ok(None);
         }
-        let network = self.catalogue.members().network();
+        let network = members.network();
         let word = EpochEnded::witness(network, end, self.department, &signs.key);
         Ok(Some(word))
     }

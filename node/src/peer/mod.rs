@@ -18,6 +18,7 @@
 //! - `whereabouts`: where members say that they can be reached
 //! - `governance`: the thread of this peer's part in governance
 //! - `ending`: where epochs of the own operating keys ended, and the others' words on it
+//! - `governors`: a question to all other governors; `stating`: what is held here of the log of one that lost records
 //! - `health`: what an operator should know of, `alarms`: of governance; `warnings`: what of it there is to say
 //! - `lost`: fields, copies and attachments that are missing though no record says that they were erased
 //! - `reopening`: copies of other logs that failed on disk, opened again once the disk works
@@ -33,6 +34,7 @@ pub(crate) mod driver;
 pub(crate) mod driving;
 pub(crate) mod ending;
 pub(crate) mod governance;
+pub(crate) mod governors;
 pub(crate) mod health;
 pub(crate) mod joining;
 pub(crate) mod journal;
@@ -48,6 +50,7 @@ pub(crate) mod requests;
 pub(crate) mod retries;
 pub(crate) mod roster;
 pub(crate) mod serving;
+pub(crate) mod stating;
 pub(crate) mod storage;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -84,6 +87,7 @@ use cosignatures::Signed;
 use journal::Lookups;
 use key_files::KeyFiles;
 use own_log::OwnLog;
+use stating::Stated;
 use uploads::Uploads;
 
 /// Milliseconds since 1970-01-01 UTC.
@@ -144,6 +148,8 @@ pub(crate) struct Peer {
     /// What is shown of governance.
     pub(crate) governance: RwLock<governance::Shown>,
     pub(crate) cosignatures: RwLock<HashMap<LogId, Signed>>,
+    /// What this node stated to hold of logs, beyond which it cosigns nothing.
+    pub(crate) stated: Stated,
     /// The upkeep found the own log damaged below its snapshot.
     pub(crate) own_is_damaged: Notify,
     /// This node's transport key was replaced.

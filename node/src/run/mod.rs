@@ -53,12 +53,14 @@ use crate::peer::driver::{Driver, Inbox, Parts};
 use crate::peer::driving::{Driving, PeerRuntime};
 use crate::peer::ending::Ending;
 use crate::peer::governance;
+use crate::peer::governors::Governors;
 use crate::peer::joining;
 use crate::peer::journal::{self, Lookups, Recorder};
 use crate::peer::key_files::KeyFiles;
 use crate::peer::own_log::{Found as OwnLogFound, OwnLog};
 use crate::peer::reopening::Reopening;
 use crate::peer::roster::{Addresses, Roster};
+use crate::peer::stating::Stated;
 use crate::peer::storage::Storage;
 use crate::peer::upkeep::Upkeep;
 use crate::peer::uploads::{self, Uploads};
@@ -218,6 +220,7 @@ fn open_peer(
         &identity.field_key,
     );
     let ring = KeyRing::from(identity.signing.clone());
+    let stated = Stated::place(&identity::governance_dir(config));
     let peer = Peer {
         department: config.department,
         keys: OperatingKeys::new(members.clone(), config.department, ring.clone()),
@@ -251,6 +254,7 @@ fn open_peer(
         heard: RwLock::default(),
         governance: RwLock::default(),
         cosignatures: RwLock::default(),
+        stated: Stated::open(stated.clone()).map_err(at(&stated))?,
         metrics: Arc::clone(metrics),
         started_ms: now_ms(),
         clock: Clock::new(),
@@ -557,9 +561,13 @@ impl Work {
         let governance = govern_on(config, identity, peer, chain)?;
         let (governing, governance) =
             governance::start(governance, outputs).map_err(&spawn_error)?;
-        let ending = Ending {
+        let governors = Governors {
             peer: Arc::clone(peer),
             asks: ask,
+        };
+        let ending = Ending {
+            peer: Arc::clone(peer),
+            governors,
             governing: governing.clone(),
         };
         let (reopening, reopened) = Reopening::new(Arc::clone(peer));
@@ -596,7 +604,7 @@ impl Work {
             governance,
             upkeep: Upkeep::start(peer, config.reread_every, damaged).map_err(&spawn_error)?,
             forgetting: tokio::spawn(retries::keep_forgetting(Arc::clone(&peer.store), agreed)),
-            ending: tokio::spawn(ending.keep_ending()),
+            ending: tokio::spawn(ending.clone().keep_ending()),
             beginning: tokio::spawn(joining::sign_beginning(Arc::clone(peer), writer.clone())),
             destroying: tokio::spawn(copies::keep_destroying(Arc::clone(peer))),
             removing: tokio::spawn(uploads::keep_removing(Arc::clone(peer))),
@@ -620,6 +628,7 @@ impl Work {
             asking,
             recorder,
             governing,
+            ending,
             vouched,
         };
         Ok((work, service))

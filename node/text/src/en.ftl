@@ -505,7 +505,7 @@ warning-governance = what members decide could not be kept on disk ({ $error }),
 warning-undecidable = nothing can be decided: { $needed } of { $governors } governors' nodes have to vote, and { $reached } can be reached; missing: { $missing }; have these nodes started, or the links to them repaired (`certmesh peers`)
 warning-no-spare-governor = once one more governor's node can't be reached, nothing can be decided: { $needed } of { $governors } have to vote; missing already: { $missing }; have these nodes started, or the links to them repaired (`certmesh peers`)
 warning-withholds = this node does not vote for the recovery that waits: it gave block { $block } its vote, which a governor's node that can't be reached may have made final; have one of these nodes started again, so that that block is decided first
-warning-no-vote = this node does not vote on decisions: it lost its disk, and could contradict votes that it gave before; replace its operating key (`certmesh govern rotate`), and it votes with the next one
+warning-no-vote = this node neither votes on decisions nor cosigns: it lost its disk, and could contradict what it signed before; replace its operating key (`certmesh govern rotate`), and it does both with the next one
 warning-unapproved = { $count ->
         [one] a proposal waits
        *[other] { $count } proposals wait
@@ -870,7 +870,7 @@ act-unreadable = kind { $kind }, which this version of certmesh does not know: u
 act-operating = { $department } signs with the operating key { $key } from now on
 act-transport = { $department } has the transport key { $key } from now on
 act-sealing = { $department } has another sealing key from now on
-act-lost = the log of { $log } goes on from record { $size } after a loss
+act-lost = the log of { $log } goes on from record { $size } after a loss (root { $root }), by what { $by } stated to hold of it; what was signed beyond that counts for nothing
 act-ended-rotated = epoch { $epoch } of { $department } ends at record { $size }
 act-ended-stolen = epoch { $epoch } of { $department } ends at record { $size }: its key was in other hands
 act-withdrawal = { $department } withdraws proposal { $proposal }

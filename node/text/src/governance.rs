@@ -33,7 +33,7 @@ coded! {
         "operating" Operating { department: String, key: String },
         "transport" Transport { department: String, key: String },
         "sealing" Sealing { department: String },
-        "lost" Lost { log: String, size: u64 },
+        "lost" Lost { log: String, size: u64, root: String, by: String },
         "ended-rotated" EndedRotated { department: String, epoch: u32, size: u64 },
         "ended-stolen" EndedStolen { department: String, epoch: u32, size: u64 },
         "withdrawal" Withdrawal { department: String, proposal: String },
@@ -217,9 +217,14 @@ pub fn own_change(change: &OwnChange, name: NameOf<'_>) -> Vec<String> {
     let sealing = change.sealing.as_ref().map(|_| Act::Sealing {
         department: department(),
     });
-    let lost = change.lost.as_ref().map(|lost| Act::Lost {
-        log: department(),
-        size: lost.position.size,
+    let lost = change.lost.as_ref().map(|lost| {
+        let by: Vec<String> = lost.held.iter().map(|held| name(&held.signed.by)).collect();
+        Act::Lost {
+            log: department(),
+            size: lost.position.size,
+            root: lost.position.root.to_string(),
+            by: all_of(&by),
+        }
     });
     let all = [operating, transport, sealing, lost];
     all.iter().flatten().map(say).collect()

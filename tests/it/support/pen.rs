@@ -1,6 +1,7 @@
 //! What a changed node could write: a department's own log, appended to while its node does not run.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -26,10 +27,15 @@ pub(crate) fn now_ms() -> u64 {
 
 /// The writer of a member's own log, with its own keys and none of a node's checks.
 pub(crate) fn pen(net: &TestNet, of: usize) -> Writer {
+    pen_in(net, of, &net.data(of))
+}
+
+/// The same in a copy of its data: what a thief of the member's first operating key has.
+pub(crate) fn pen_in(net: &TestNet, of: usize, data: &Path) -> Writer {
     let genesis = net.network().genesis();
     let place = Place {
         disk: Arc::new(RealDisk::default()),
-        data: net.data(of),
+        data: data.to_owned(),
         segment_records: SEGMENT_RECORDS,
         // Not its node's: indexes that a changed node left are made again.
         index_key: IndexKey::from_transport_seed(&[7; 32]),

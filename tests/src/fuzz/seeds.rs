@@ -10,7 +10,7 @@ use certmesh_ledger::crypto::hash::{Purpose, hash};
 use certmesh_ledger::crypto::keys::SigningKey;
 use certmesh_ledger::disk::MemoryDisk;
 use certmesh_ledger::governance::engine::{Known, Question};
-use certmesh_ledger::governance::{EndReason, EpochEnd, Position};
+use certmesh_ledger::governance::{EndReason, EpochEnd, Held, Position};
 use certmesh_ledger::log::{
     Cosignature, ForkEvidence, Log, MAX_PAGE, Page, SignedCheckpoint, VerifiedCheckpoint, Writer,
 };
@@ -178,6 +178,10 @@ fn requests() {
     };
     let evidence = Request::Evidence { log: log().id };
     let blocks = Request::Governance(Question::Blocks { from: 7 });
+    let held = Request::LogHeld {
+        log: log().id,
+        number: 1,
+    };
     let end = Request::WitnessEnd(Box::new(EpochEnd {
         position: Position::beginning(log().id),
         epoch: 0,
@@ -191,6 +195,7 @@ fn requests() {
         ("blocks", blocks),
         ("catalogue-key", Request::CatalogueKey),
         ("addresses", Request::Addresses),
+        ("log-held", held),
     ] {
         write("request", name, &request.encode());
     }
@@ -213,6 +218,17 @@ fn responses(checkpoint: &VerifiedCheckpoint, cosignature: &Cosignature, page: &
     write("response", "heads", &Response::Heads(heads).encode());
     write("response", "page", &Response::Page(page.clone()).encode());
     write("response", "not-held", &Response::NotHeld.encode());
+    let signed = Some(checkpoint.signed().clone());
+    let held = Held::sign(
+        log().network,
+        log().id,
+        1,
+        signed,
+        log().id.department,
+        &key(),
+    );
+    let held = Response::LogHeld(Box::new(held));
+    write("response", "log-held", &held.encode());
     let department = log().id.department;
     let random = Zeroizing::new([1; 32]);
     let sealed = sealed_catalogue_key(&catalogue_key(), members(), &department, random);

@@ -2,6 +2,7 @@
 //! ended, however it is dated.
 
 use super::*;
+use crate::catalogue::Holding;
 use crate::codec::Ascending;
 use crate::crypto::keys::KeyRing;
 use crate::governance::tests::world::{World, code};
@@ -67,6 +68,15 @@ impl Net {
         let issuers = issuers.iter().map(|n| code(*n)).collect();
         defined.issuers = Bounded::new(issuers).unwrap();
         self.append(by, Entry::from(defined))
+    }
+
+    /// Has the definer's first key, dated back, define the type for nobody but department 2.
+    fn exclude_dated_back(&mut self) {
+        let key = self.world.own(0).operating[0].clone();
+        let mut writer = Writer::new(self.log(0), key);
+        let mut excluding = TypeDefined::new(self.type_code(), Text::new("营业执照").unwrap());
+        excluding.issuers = Bounded::new(vec![code(2)]).unwrap();
+        self.write(&mut writer, Entry::from(excluding));
     }
 
     fn writer(&self, n: usize) -> Writer {
@@ -541,4 +551,158 @@ fn a_witness_that_is_gone_or_has_another_key_vouches_for_nothing_new() {
     let position = Position::beginning(LogId::first(code(2)));
     net.decide(Suspend { position });
     assert!(!old.verify(&net.members).unwrap().is_witnessed());
+}
+
+#[test]
+fn what_is_held_is_stated_only_as_far_as_it_counts() {
+    let log = LogId::first(code(ISSUER));
+    let mut net = Net::new();
+    let holding = |net: &Net| net.catalogue.holding(&log).unwrap();
+    assert_eq!(holding(&net), Holding::Nothing);
+    net.issue("FIRST");
+    net.issue("LAST");
+    let position = net.position(ISSUER);
+    let stated = |net: &Net| match holding(net) {
+        Holding::UpTo(checkpoint) => checkpoint.size,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(stated(&net), 2);
+    let next = LogId {
+        generation: 1,
+        ..log
+    };
+    let of_next = net.catalogue.holding(&next).unwrap();
+    assert_eq!(of_next, Holding::Disputed, "it is not open here");
+    net.rotate();
+    net.end_epoch(position, EndReason::Rotated);
+    assert_eq!(stated(&net), 2);
+    net.issue("NEXT");
+    assert_eq!(stated(&net), 3);
+    // By the key that has ended.
+    let mut beyond = Net::new();
+    beyond.issue("FIRST");
+    let position = beyond.position(ISSUER);
+    beyond.rotate();
+    beyond.end_epoch(position, EndReason::Rotated);
+    beyond.issue_dated_back("LATE");
+    assert_eq!(holding(&beyond), Holding::Disputed);
+    // Other records than those at which it ended.
+    let mut other = Net::new();
+    other.issue("OTHER");
+    other.issue("LAST");
+    other.rotate();
+    let elsewhere = Position {
+        root: Hash::ZERO,
+        size: 1,
+        ..position
+    };
+    other.end_epoch(elsewhere, EndReason::Rotated);
+    assert_eq!(holding(&other), Holding::Disputed);
+}
+
+#[test]
+fn that_a_key_was_stolen_takes_nothing_back_below_its_end_and_lets_nothing_in_beyond() {
+    let mut net = Net::new();
+    for serial in ["KEPT", "HELD"] {
+        net.issue(serial);
+    }
+    net.change("HELD", Action::Suspend);
+    let position = net.position(ISSUER);
+    let unwitnessed = net.bundle("KEPT", &[]);
+    let few = net.bundle("KEPT", &[2]);
+    let witnessed = net.bundle("KEPT", &[0, 2, 3]);
+    net.rotate();
+    net.end_epoch(position, EndReason::Rotated);
+    // Before it is known whose hands it was in, and after.
+    for why in [None, Some(EndReason::Stolen)] {
+        if let Some(why) = why {
+            net.end_epoch(position, why);
+        }
+        let suspended = Verdict::NotValid(NotValid::Status(Status::Suspended));
+        assert_eq!(net.verdict("KEPT"), Verdict::Valid);
+        assert_eq!(net.verdict("HELD"), suspended);
+        let (log, size) = (position.log, position.size);
+        let missing = Missing::Definition(Unproven::KeyEnded { log, size });
+        let unknown = Verdict::Unknown(vec![missing]);
+        for bundle in [&unwitnessed, &few] {
+            assert_eq!(net.read(bundle, &net.members), Ok(unknown.clone()));
+        }
+        assert_eq!(net.read(&witnessed, &net.members), Ok(Verdict::Valid));
+    }
+    // Its thief signs more, dated back, and some copy has it.
+    net.issue_dated_back("LATE");
+    net.change_dated_back("HELD", Action::Reinstate);
+    net.change_dated_back("KEPT", Action::Revoke);
+    let ended = not_authorised(NotAuthorised::Void(Why::Ended(EndReason::Stolen)));
+    let suspended = Verdict::NotValid(NotValid::Status(Status::Suspended));
+    let verdicts = ["KEPT", "HELD", "LATE"].map(|serial| net.verdict(serial));
+    assert_eq!(verdicts, [Verdict::Valid, suspended, ended]);
+}
+
+#[test]
+fn definitions_by_a_stolen_key_count_below_its_end_and_exclude_nobody_beyond() {
+    let mut net = Net::new();
+    net.issue("BEFORE");
+    let end = EpochEnd {
+        position: net.position(0),
+        epoch: 0,
+        why: EndReason::Stolen,
+    };
+    net.rotate_of(0);
+    let ended = net.world.ended(0, end, &[1, 2, 3]);
+    net.world.make(vec![ended.into()]).unwrap();
+    net.catch_up();
+    net.exclude_dated_back();
+    net.time_ms += 2 * DEFINITION_LAG_MS;
+    net.issue("AFTER");
+    let definer = LogId::first(code(0));
+    (net.catalogue).confirm(definer, code(3), net.time_ms, 0);
+    for serial in ["BEFORE", "AFTER"] {
+        assert_eq!(net.verdict(serial), Verdict::Valid, "{serial}");
+    }
+}
+
+#[test]
+fn a_witness_whose_key_was_stolen_vouches_for_nothing() {
+    let mut net = Net::new();
+    net.issue("FIRST");
+    let bundle = net.bundle("FIRST", &[2]);
+    let end = EpochEnd {
+        position: net.position(2),
+        epoch: 0,
+        why: EndReason::Rotated,
+    };
+    net.rotate_of(2);
+    for why in [EndReason::Rotated, EndReason::Stolen] {
+        let ended = net.world.ended(2, EpochEnd { why, ..end }, &[0, 1, 3]);
+        net.world.make(vec![ended.into()]).unwrap();
+        net.catch_up();
+        let witnessed = bundle.clone().verify(&net.members).unwrap().is_witnessed();
+        assert_eq!(witnessed, why == EndReason::Rotated);
+    }
+}
+
+#[test]
+fn a_definition_that_counts_for_nothing_excludes_nobody() {
+    let mut net = Net::new();
+    net.issue("BEFORE");
+    let position = net.position(0);
+    net.decide(Suspend { position });
+    let since = net.members.history().height();
+    net.exclude_dated_back();
+    net.decide(Resume {
+        department: code(0),
+        since,
+    });
+    net.define(0, &[]);
+    net.time_ms += 2 * DEFINITION_LAG_MS;
+    net.issue("AFTER");
+    let definer = LogId::first(code(0));
+    (net.catalogue).confirm(definer, code(3), net.time_ms, 0);
+    for serial in ["BEFORE", "AFTER"] {
+        assert_eq!(net.verdict(serial), Verdict::Valid, "{serial}");
+    }
+    // Which of them counted a file can't show; it says no more than that.
+    let read = net.read(&net.bundle("AFTER", &[0, 1, 2, 3]), &net.members);
+    assert!(matches!(read, Ok(Verdict::Unknown(_))), "{read:?}");
 }

@@ -10,6 +10,7 @@
 mod actions;
 mod certificate;
 mod decision;
+mod lost;
 mod own;
 mod recovery;
 

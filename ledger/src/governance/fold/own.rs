@@ -1,15 +1,14 @@
 //! What departments change by themselves.
 
-use crate::crypto::hash::{Hash, Purpose};
+use crate::crypto::hash::Purpose;
 use crate::crypto::keys::PublicKey;
 use crate::genesis::Share;
 use crate::id::DepartmentCode;
-use crate::merkle::{Blake3Tree, CompactRange};
 
 use super::super::action::CutReason;
-use super::super::fault::{Fault, PositionFault};
-use super::super::member::{Ended, Member, Trail};
-use super::super::own::{EndReason, EpochEnded, Held, Lost, SignedChange};
+use super::super::fault::Fault;
+use super::super::member::{Ended, Trail};
+use super::super::own::{EndReason, EpochEnded, SignedChange};
 use super::super::state::{State, UsedKey};
 
 impl State {
@@ -79,63 +78,6 @@ impl State {
         Ok(())
     }
 
-    /// Whether a department may go on at a position: enough of the others have said what they hold, and this is the most.
-    fn check_lost(&self, member: &Member, number: u64, lost: &Lost) -> Result<(), Fault> {
-        // Where the log of a suspended member ends is for the others to decide; by ending generations it could outdate every
-        // proposal to remove it.
-        if !member.is_active() {
-            return Err(Fault::Suspended(member.code));
-        }
-        let position = &lost.position;
-        let present = member.log();
-        if position.log != present {
-            return Err(PositionFault::Log(position.log).into());
-        }
-        let trail = self.trail(&member.code);
-        let begun = trail.and_then(|trail| trail.generations.last());
-        let nothing = || (0, CompactRange::<Blake3Tree>::empty().root());
-        let mut most = begun.map_or_else(nothing, |end| (end.size, end.root));
-        for held in lost.held.iter() {
-            let by = held.signed.by;
-            let signs = |key: &PublicKey| held.is_signed(self.network, present, number, key);
-            self.check_witness(&member.code, by, signs)?;
-            let Some(size_and_root) = self.largest_held(member, held)? else {
-                continue;
-            };
-            // Of two checkpoints of one size with different roots none is the log's: then the members decide.
-            if size_and_root.0 == most.0 && size_and_root.1 != most.1 {
-                return Err(Fault::HoldsMore(by));
-            }
-            most = most.max(size_and_root);
-            if most.0 > position.size {
-                return Err(Fault::HoldsMore(by));
-            }
-        }
-        self.check_witnessed(&member.code, lost.held.len())?;
-        match most == (position.size, position.root) {
-            true => Ok(()),
-            false => Err(Fault::NobodyHolds),
-        }
-    }
-
-    /// Size and root of what a member states to hold of a department's log, once it is shown that the department signed it.
-    fn largest_held(&self, of: &Member, held: &Held) -> Result<Option<(u64, Hash)>, Fault> {
-        let Some(signed) = &held.checkpoint else {
-            return Ok(None);
-        };
-        let checkpoint = &signed.checkpoint;
-        let trail = self.trail(&of.code);
-        let epoch = trail.and_then(|trail| trail.epoch(checkpoint.key_epoch));
-        let message = checkpoint.hash(self.network);
-        let verifies = checkpoint.log == of.log()
-            && checkpoint.size > 0
-            && epoch.is_some_and(|epoch| epoch.key.verify(&message, &signed.signature).is_ok());
-        match verifies {
-            true => Ok(Some((checkpoint.size, checkpoint.root))),
-            false => Err(Fault::Checkpoint(held.signed.by)),
-        }
-    }
-
     pub(super) fn end_epoch(&mut self, ended: &EpochEnded) -> Result<(), Fault> {
         let end = &ended.end;
         let code = end.position.log.department;
@@ -195,7 +137,7 @@ impl State {
     }
 
     /// Whether a governor other than the department signed, by its operating key.
-    fn check_witness(
+    pub(super) fn check_witness(
         &self,
         of: &DepartmentCode,
         by: DepartmentCode,
@@ -210,7 +152,7 @@ impl State {
     }
 
     /// Whether so many of the governors other than a department are what the policy asks of witnesses.
-    fn check_witnessed(&self, of: &DepartmentCode, found: usize) -> Result<(), Fault> {
+    pub(super) fn check_witnessed(&self, of: &DepartmentCode, found: usize) -> Result<(), Fault> {
         let others = self.governors().filter(|other| other.code != *of).count();
         let Share { of, parts } = self.policy.witness;
         match self.policy.witness.is_reached_by(found, others) {

@@ -316,13 +316,16 @@ fn after_a_loss_a_department_goes_on_at_the_largest_that_enough_members_hold() {
             .collect(),
     };
     let (none, other) = (None, Some(world.checkpoint(4, 8, root(9), 0)));
-    let (few, less, more, forked, nothing, good) = (
+    let longest = at(&world, 10);
+    let below = [(0, &long), (1, &other), (2, &longest)];
+    let (few, less, more, forked, nothing, good, forked_below) = (
         coming(8, &[(0, &long), (1, &short)]),
         coming(5, &[(0, &short), (1, &long), (2, &short)]),
         coming(9, &[(0, &short), (1, &long), (2, &short)]),
         coming(8, &[(0, &long), (1, &other), (2, &short)]),
         coming(0, &[(0, &none), (1, &none), (2, &none)]),
         coming(8, &[(0, &none), (1, &long), (2, &short)]),
+        coming(10, &below),
     );
     let mut fault = |coming: &Coming| {
         let (change, _) = coming.back(&mut world, 4);
@@ -332,8 +335,22 @@ fn after_a_loss_a_department_goes_on_at_the_largest_that_enough_members_hold() {
     assert_eq!(fault(&less), Fault::HoldsMore(code(1)));
     assert_eq!(fault(&more), Fault::NobodyHolds);
     assert_eq!(fault(&forked), Fault::HoldsMore(code(1)));
-    let (change, _) = nothing.back(&mut world, 4);
-    assert!(world.holds(&change.into()));
+    for good in [&nothing, &forked_below] {
+        let (change, _) = good.back(&mut world, 4);
+        let held = &change.change.lost.as_ref().unwrap().held;
+        assert_eq!(world.state.after_loss(&code(4), held), Ok(good.position));
+        let stated: Vec<u64> = held
+            .iter()
+            .map(|held| world.state.stated(&code(4), held).unwrap())
+            .collect();
+        let largest = stated.into_iter().max();
+        assert_eq!(largest, Some(good.position.size));
+        assert!(world.holds(&change.into()));
+    }
+    let (change, _) = few.back(&mut world, 4);
+    let held = change.change.lost.unwrap().held;
+    let too_few = world.state.after_loss(&code(4), &held);
+    assert!(matches!(too_few, Err(Fault::Witnesses { found: 2, .. })));
     let (change, key) = good.back(&mut world, 4);
     world.make(vec![change.into()]).unwrap();
     let member = world.member(4);

@@ -246,7 +246,8 @@ impl Peer {
             | Request::Governance(_)
             | Request::WitnessEnd(_)
             | Request::CatalogueKey
-            | Request::Addresses => {
+            | Request::Addresses
+            | Request::LogHeld { .. } => {
                 return Some(Response::NotHeld);
             }
         };

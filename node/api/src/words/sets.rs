@@ -285,6 +285,19 @@ words! {
         ClockOff = "clock-off",
     }
 
+    /// Why a governor has not stated what it holds of a log.
+    NotStated {
+        /// its node is not connected
+        NotConnected = "not-connected",
+        /// its node did not answer in time, or was asked too often
+        NoAnswer = "no-answer",
+        /// its node can't say so: it knows of a later own change or another generation, does not know of the last one yet, holds the log
+        /// as one that has stopped, or lost its own disk
+        CannotSay = "cannot-say",
+        /// what it sent is not a statement for this log and change
+        Invalid = "invalid",
+    }
+
     /// How the two sides of a retrieval differ. Only people can determine which side is wrong.
     Discrepancy: retrieval::Discrepancy {
         /// the issuer has a receipt, the asker acknowledges nothing

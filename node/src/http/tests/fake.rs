@@ -33,7 +33,7 @@ use crate::app::cases::{Acceptance, Case, Cases};
 use crate::app::change::Change;
 use crate::app::define::{Define, Definition, Grants, ListPage, Types, Versioned};
 use crate::app::find::{Find, FoundPage, Held, Search, Wanted};
-use crate::app::govern::{Govern, Shown};
+use crate::app::govern::{Govern, HeldByOthers, Shown};
 use crate::app::issue::{Incoming, Issue, Uploaded};
 use crate::app::operate::{
     LogStanding, MemberStanding, NodeStanding, Operate, Readiness, Salvaged, Word,
@@ -584,6 +584,24 @@ impl Govern for Fake {
     fn propose(&self, _: GovernanceItem) -> BoxFuture<'static, Result<Shown, Refusal>> {
         let refused = self.refuse.lock().clone();
         Box::pin(async { refused.map_or_else(|| Ok(Shown::default()), Err) })
+    }
+
+    fn end_as_stolen(&self, _: Option<u32>) -> BoxFuture<'static, Result<Shown, Refusal>> {
+        let refused = self.refuse.lock().clone();
+        Box::pin(async { refused.map_or_else(|| Ok(Shown::default()), Err) })
+    }
+
+    fn ask_what_is_held(&self) -> BoxFuture<'static, Result<HeldByOthers, Refusal>> {
+        let refused = self.refuse.lock().clone();
+        let held = HeldByOthers {
+            log: LogId::first(own()),
+            number: 1,
+            stated: Vec::new(),
+            missing: Vec::new(),
+            needed: 2,
+            goes_on: Err("too few".to_owned()),
+        };
+        Box::pin(async { refused.map_or(Ok(held), Err) })
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) use certificates::{
     appended, certificate, fields, found, history, position, uploaded, verification,
 };
 pub(super) use definitions::{grants, matter, matters, type_standard, types};
-pub(super) use governance::governance;
+pub(super) use governance::{governance, held_by_others};
 pub(super) use operations::{log, member, node, readiness, salvaged};
 pub(super) use reports::{access_log, audit, lookups, usage};
 
