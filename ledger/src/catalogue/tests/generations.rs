@@ -3,7 +3,7 @@
 use super::governed::{ISSUER, Net};
 use super::*;
 use crate::governance::tests::world::code;
-use crate::governance::{Cut, CutReason, Position};
+use crate::governance::{Cut, CutReason, Position, Remove};
 
 impl Net {
     /// Cuts a department's log after so many records.
@@ -116,4 +116,40 @@ fn nothing_is_valid_by_a_log_that_lacks_what_it_begins_with() {
         matches!(stale, Err(Stale::Behind { newest: 1, .. })),
         "{stale:?}"
     );
+}
+
+#[test]
+fn a_department_that_is_admitted_again_goes_on_with_what_was_kept_of_its_log() {
+    let mut net = Net::new();
+    net.issue("BEFORE");
+    let position = net.position(ISSUER);
+    let since = net.suspend();
+    let successor = None;
+    net.decide(Remove {
+        position,
+        since,
+        successor,
+    });
+    let admission = net.world.admit(ISSUER, false);
+    net.decide(admission);
+    let log = net.log(ISSUER);
+    assert_eq!((log.name().id.generation, log.size()), (1, position.size));
+    // With other keys: the first ones are nobody's any more.
+    net.issue("AFTER");
+    net.change("BEFORE", Action::Suspend);
+    assert_eq!(net.verdict("AFTER"), Verdict::Valid);
+    assert!(matches!(net.verdict("BEFORE"), Verdict::NotValid(_)));
+    let record = log.record(position.size).unwrap();
+    assert_eq!(record.record().key_epoch, 1);
+    // A second removal, at once: all that it wrote is kept.
+    let position = net.position(ISSUER);
+    assert_eq!(position.log.generation, 1);
+    let since = net.suspend();
+    net.decide(Remove {
+        position,
+        since,
+        successor,
+    });
+    assert_eq!(net.verdict("AFTER"), Verdict::Valid);
+    assert_eq!(net.log(ISSUER).name().id.generation, 2);
 }

@@ -133,7 +133,7 @@ impl Net {
         self.write(&mut writer, entry);
     }
 
-    fn position(&self, n: usize) -> Position {
+    pub(super) fn position(&self, n: usize) -> Position {
         match self.log(n).checkpoint() {
             Some(checkpoint) => Position {
                 log: checkpoint.log,
@@ -162,7 +162,7 @@ impl Net {
         }
     }
 
-    fn suspend(&mut self) -> u64 {
+    pub(super) fn suspend(&mut self) -> u64 {
         let position = self.position(ISSUER);
         self.decide(Suspend { position });
         self.members.history().height()
