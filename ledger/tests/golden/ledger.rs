@@ -10,9 +10,10 @@ use certmesh_ledger::governance::engine::{Known, Question};
 use certmesh_ledger::governance::{BlockId, EndReason, EpochEnd, EpochEnded, Held, Position};
 use certmesh_ledger::id::Date;
 use certmesh_ledger::log::{
-    Checkpoint, Cosignature, ForkEvidence, MAX_PAGE, Page, SignedCheckpoint, VerifiedCheckpoint,
-    Writer, status_key,
+    Checkpoint, Cosignature, ForkEvidence, KeptPage, MAX_PAGE, Page, SignedCheckpoint,
+    VerifiedCheckpoint, Writer, status_key,
 };
+use certmesh_ledger::names::{Lineage, LogId, LogName};
 use certmesh_ledger::record::{
     Action, Frame, MAX_AHEAD_MS, Record, RecordHash, SignedRecord, Status, SuccessionKind,
     leaf_hash, record_hash,
@@ -80,6 +81,13 @@ fn records(v: &mut Vectors) {
         v.bytes(&section, "record hash", prev.0.as_bytes());
         v.bytes(&section, "leaf", signed.leaf().as_bytes());
         v.bytes(&section, "frame", &signed.frame());
+        let next = Lineage::new(log_of(1), [seq]).at(seq);
+        let in_next = record_hash(&next, &bytes);
+        v.bytes(
+            &section,
+            "record hash in generation 1",
+            in_next.0.as_bytes(),
+        );
         let golden = hex::decode(v.text(&section, "frame", "")).expect("hexadecimal");
         let (frame, len) = Frame::read(&golden).expect("a frame");
         assert_eq!(len, golden.len());
@@ -88,6 +96,13 @@ fn records(v: &mut Vectors) {
         assert_eq!(read, signed);
         read.verify(&key(1).public()).expect("a good signature");
     }
+}
+
+/// The log of a generation.
+fn log_of(generation: u32) -> LogName {
+    let mut log = name();
+    log.id.generation = generation;
+    log
 }
 
 /// One log with whatever a department can write about statuses, the map after each record.
@@ -370,6 +385,22 @@ fn messages(
         "response page",
         of("page from 2"),
         &Response::Page(page.clone()),
+    );
+    let kept = KeptPage {
+        log: LogId {
+            generation: 1,
+            ..log
+        },
+        from: page.from,
+        left: page.left.clone(),
+        right: page.right.clone(),
+        frames: page.frames.clone(),
+    };
+    v.wire(
+        "messages",
+        "response kept",
+        of("the same records as what generation 1 begins with"),
+        &Response::Kept(kept),
     );
     v.wire(
         "messages",

@@ -19,8 +19,8 @@ use certmesh_ledger::id::{
     CertificateId, Date, DepartmentCode, HolderKind, IssuerCode, MatterCode, TypeCode,
 };
 use certmesh_ledger::log::{
-    Checkpoint, Cosignature, DefinitionEntry, ForkEvidence, MAX_PAGE, Page, SignedCheckpoint,
-    StatusEntry,
+    Checkpoint, Cosignature, DefinitionEntry, ForkEvidence, KeptPage, MAX_PAGE, Page,
+    SignedCheckpoint, StatusEntry,
 };
 use certmesh_ledger::merkle::{ConsistencyProof, InclusionProof};
 use certmesh_ledger::names::{LogId, NetworkId};
@@ -554,6 +554,15 @@ pub(crate) fn response() -> impl Strategy<Value = Response> {
     prop_oneof![
         heads.prop_map(Response::Heads),
         page().prop_map(Response::Page),
+        (log_id(), page()).prop_map(|(log, page)| {
+            Response::Kept(KeptPage {
+                log,
+                from: page.from,
+                left: page.left,
+                right: page.right,
+                frames: page.frames,
+            })
+        }),
         evidence().prop_map(Response::Evidence),
         Just(Response::NotHeld),
         answer().prop_map(|answer| Response::Answer(Box::new(answer))),

@@ -12,8 +12,10 @@ use certmesh_ledger::disk::MemoryDisk;
 use certmesh_ledger::governance::engine::{Known, Question};
 use certmesh_ledger::governance::{EndReason, EpochEnd, Held, Position};
 use certmesh_ledger::log::{
-    Cosignature, ForkEvidence, Log, MAX_PAGE, Page, SignedCheckpoint, VerifiedCheckpoint, Writer,
+    Cosignature, ForkEvidence, KeptPage, Log, MAX_PAGE, Page, SignedCheckpoint, VerifiedCheckpoint,
+    Writer,
 };
+use certmesh_ledger::names::LogId;
 use certmesh_ledger::record::{
     AccessLogRead, Action, Asked, Basis, BlindedSubject, CaseAccepted, CaseTag, Decision,
     Disclosure, Entry, Received, Record, RecordHash, RequirementMet, RetrievalAcknowledged,
@@ -229,6 +231,17 @@ fn responses(checkpoint: &VerifiedCheckpoint, cosignature: &Cosignature, page: &
     );
     let held = Response::LogHeld(Box::new(held));
     write("response", "log-held", &held.encode());
+    let kept = Response::Kept(KeptPage {
+        log: LogId {
+            generation: 1,
+            ..log().id
+        },
+        from: page.from,
+        left: page.left.clone(),
+        right: page.right.clone(),
+        frames: page.frames.clone(),
+    });
+    write("response", "kept", &kept.encode());
     let department = log().id.department;
     let random = Zeroizing::new([1; 32]);
     let sealed = sealed_catalogue_key(&catalogue_key(), members(), &department, random);
