@@ -60,7 +60,7 @@ struct Content {
     /// Of the log's generation.
     #[serde(default, skip_serializing_if = "is_first")]
     generation: u32,
-    /// Of the data directory; of the mark itself while nothing was ever appended.
+    /// Of the data directory, also of the one in which a loss was found; of the mark itself while nothing was ever appended.
     #[serde(skip_serializing_if = "Option::is_none")]
     of: Option<Identity>,
     /// Of the own log's head file.
@@ -151,6 +151,8 @@ impl Mark {
         let earlier = content.generation < self.generation;
         Ok(match content.state {
             _ if content.generation > self.generation => LastRun::Elsewhere,
+            // In another directory it is another loss.
+            Word::Lost if !is(&self.data)? => LastRun::Elsewhere,
             Word::Lost if earlier => LastRun::EarlierGeneration { lost: true },
             Word::Lost => LastRun::Lost,
             Word::NeverAppended if is(&self.path)? => match earlier {
@@ -215,7 +217,8 @@ impl Mark {
     /// # Errors
     /// Those of the file system.
     pub fn write_lost(&self) -> io::Result<()> {
-        self.write(Word::Lost, None, |_| None)
+        let data = Identity::of(&fs::metadata(&self.data)?);
+        self.write(Word::Lost, None, |_| Some(data))
     }
 
     /// Of the head file of a generation.
@@ -291,7 +294,8 @@ mod tests {
         let moved = Mark::new(&home.path().join("signing.key"), &aside);
         assert_eq!(moved.read().unwrap(), LastRun::Here);
         mark.write_lost().unwrap();
-        assert_eq!(moved.read().unwrap(), LastRun::Lost);
+        assert_eq!(mark.read().unwrap(), LastRun::Lost);
+        assert_eq!(moved.read().unwrap(), LastRun::Elsewhere);
     }
 
     #[test]

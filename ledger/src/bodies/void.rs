@@ -36,7 +36,7 @@ pub fn go_on_in_generation(
     let noted = read_note(disk, dir)?;
     if noted > generation {
         let why = format!(
-            "bodies/{NOTE} names generation {noted} of the log, which is at {generation} by what is known here"
+            "bodies/{NOTE} names generation {noted} of the log, which is at {generation} by what is known here: put a trust file of the members beside the genesis (`certmesh network join`)"
         );
         return Err(io::Error::new(io::ErrorKind::InvalidData, why));
     }

@@ -153,11 +153,14 @@ impl Catalogue {
                     opened => opened,
                 };
                 let (log, opening) = opened?;
-                kept::fill_from_disk(&place, &log, &members);
                 Ok((name.id, Arc::new(log), opening))
             })
             .collect::<Result<_, OpenError>>()?;
+        // Before any of them has records: a head that is gone by a crash would make these a loss.
         log::end(&place, &names)?;
+        opened
+            .par_iter()
+            .for_each(|(_, log, _)| kept::fill_from_disk(&place, log, &members));
         let mut logs = BTreeMap::new();
         let mut openings = Vec::new();
         let (found, mut bad_evidence) = evidence::load(&place, &members);
@@ -433,6 +436,12 @@ impl Catalogue {
         Ok(may_come && !self.is_entitled(claim)?)
     }
 
+    /// Whether a log besides one, in which a certificate may have been issued, lacks records that its generation begins with.
+    pub(crate) fn is_filling(&self, id: &CertificateId, besides: &LogId) -> bool {
+        let mut others = self.logs_of(id).filter(|log| log.name().id != *besides);
+        others.any(|log| log.kept_missing() > 0)
+    }
+
     /// A certificate as one log has it, whoever else has it.
     ///
     /// # Errors
@@ -510,6 +519,8 @@ impl Catalogue {
     ) -> Result<(Vec<CertificateState>, bool), ReadError> {
         let (mut found, mut cut) = (Vec::new(), false);
         for log in self.logs() {
+            // One that is being filled with what its generation begins with shows nothing yet.
+            cut |= log.kept_missing() > 0 && self.may_issue(code, &log.name().id.department);
             if !log.may_have_issued(code) {
                 continue;
             }

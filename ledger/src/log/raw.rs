@@ -12,15 +12,18 @@ use crate::header::HEADER_LEN;
 use crate::names::{Lineage, LogName};
 use crate::record::{Record, RecordHash, record_hash};
 
-/// Brings what the redo journal of a log holds to its places, without opening the log; returns how many records its head vouches
-/// for.
+/// Brings what the redo journal of a log holds to its places, without opening the log; returns how many records its head knows
+/// of, on disk or not.
 ///
 /// # Errors
 /// Those of the medium.
 pub fn settle(place: &Place, name: LogName) -> io::Result<u64> {
     redo::replay(place, &name)?;
-    let log = RawLog::find(place, name.into())?;
-    Ok(log.and_then(|log| log.vouched()).unwrap_or(0))
+    let path = place.head_path(&name);
+    match HeadFile::read(&*place.disk, &path, &name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        head => Ok(head?.known().unwrap_or(0)),
+    }
 }
 
 /// The records of a log on disk.

@@ -200,7 +200,13 @@ impl Log {
             self.range_at(from)?
         };
         if ours != page.left {
-            return Err(ApplyError::Diverged { below: from });
+            // Up to there both would be what was decided.
+            return Err(match self.beginning.filter(|kept| from <= kept.size) {
+                Some(kept) if held >= kept.size => {
+                    ApplyError::Broken(BrokenRule::Rewritten { size: kept.size })
+                }
+                _ => ApplyError::Diverged { below: from },
+            });
         }
         for (link, seq) in page.links.iter().zip(from..held) {
             if self.is_leaf(seq, link.leaf)? {

@@ -231,6 +231,7 @@ impl Sync {
         let received = progress.received.max(holdings.held(&log));
         // Only what continues what is held can be used at once; anything else is fetched.
         let continues = page.from <= received && size > received && !page.frames.is_empty();
+        let continues = continues && holdings.kept_missing(&log) == 0;
         let has_room = progress.storing < 4 && !awaited && progress.search.is_none();
         if continues && has_room && log != self.own {
             progress.received = size;

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::id::DepartmentCode;
 use crate::log::{Applied, ApplyError, KeptPage, Page, PageError};
@@ -318,6 +319,7 @@ impl Sync {
         now_ms: u64,
         out: &mut Vec<Command>,
     ) {
+        let kept = self.kept(&log);
         let Some(progress) = self.logs.get_mut(&log) else {
             return;
         };
@@ -329,7 +331,7 @@ impl Sync {
                 progress.same_on_page();
                 self.lower_size(&from, &log, 0);
             }
-            ApplyError::Diverged { below } => progress.differs_below(from, below),
+            ApplyError::Diverged { below } => progress.differs_below(from, kept..below),
             // What an ended key still signs: nothing more of this log is asked of whoever holds it.
             ApplyError::OtherEnd { .. } => {
                 progress.search.take_if(|search| search.peer == from);
@@ -377,16 +379,16 @@ impl Progress {
         self.search.take_if(|search| !search.open());
     }
 
-    /// What a peer holds before a position differs.
-    fn differs_below(&mut self, peer: DepartmentCode, below: u64) {
+    /// What a peer holds among these positions differs.
+    fn differs_below(&mut self, peer: DepartmentCode, among: Range<u64>) {
         let search = self.search.get_or_insert(Search {
             peer,
-            same: 0,
-            differ: below,
+            same: among.start,
+            differ: among.end,
             asked: None,
         });
         if search.peer == peer {
-            search.differ = search.differ.min(below);
+            search.differ = search.differ.min(among.end);
         }
         self.search.take_if(|search| !search.open());
     }

@@ -298,6 +298,8 @@ impl Sync {
     }
 
     fn search(&mut self, peer: DepartmentCode, checkpoint: &VerifiedCheckpoint) {
+        // What the generation begins with is the same for everybody, and comes in no page to compare.
+        let same = self.kept(&checkpoint.log);
         if let Some(progress) = self
             .logs
             .get_mut(&checkpoint.log)
@@ -305,7 +307,7 @@ impl Sync {
         {
             progress.search.get_or_insert(Search {
                 peer,
-                same: 0,
+                same,
                 differ: checkpoint.size,
                 asked: None,
             });

@@ -266,7 +266,7 @@ impl Sync {
     }
 
     /// Records that a log begins with: they come under no checkpoint.
-    fn kept(&self, log: &LogId) -> u64 {
+    pub(super) fn kept(&self, log: &LogId) -> u64 {
         let history = self.members.history();
         history.beginning(*log).map_or(0, |ended| ended.size)
     }

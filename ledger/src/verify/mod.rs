@@ -99,6 +99,8 @@ fn by_claims(
     let state = match claims.pop() {
         // What one says that was not entitled to speak says nothing before another has spoken that may be.
         Some(state) if catalogue.awaits_issuer(&state)? => return Ok(no_record()),
+        // Another that it names may have it, and is being filled with what its log goes on with.
+        Some(state) if catalogue.is_filling(id, &state.log) => return Ok(no_record()),
         Some(state) => state,
         None if catalogue.knows_issuer(id) => return Ok(no_record()),
         None => match catalogue.impostor(id)? {

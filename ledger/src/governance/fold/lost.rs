@@ -9,7 +9,7 @@ use crate::merkle::{Blake3Tree, CompactRange};
 
 use super::super::action::Position;
 use super::super::fault::{Fault, PositionFault};
-use super::super::member::Member;
+use super::super::member::{Epoch, Member};
 use super::super::own::{Held, Lost};
 use super::super::state::State;
 
@@ -145,9 +145,27 @@ impl State {
         let trail = self.trail(&of.code);
         let epoch = trail.and_then(|trail| trail.epoch(checkpoint.key_epoch));
         let message = checkpoint.hash(self.network);
+        // By a key that had ended there whoever has it can sign anything.
+        let counts = |epoch: &Epoch| {
+            let ended = epoch.ended.map(|end| end.position);
+            let covers = |end: Position| {
+                let ends_later = end.log.generation > checkpoint.log.generation;
+                let same = end.log == checkpoint.log;
+                let within = checkpoint.size < end.size;
+                let at = (checkpoint.size, checkpoint.root) == (end.size, end.root);
+                ends_later || same && (within || at)
+            };
+            let next = checkpoint.key_epoch.checked_add(1);
+            let next = next.and_then(|next| trail?.epoch(next));
+            epoch.since <= checkpoint.height
+                && next.is_none_or(|next| checkpoint.height < next.since)
+                && ended.is_none_or(covers)
+        };
         let verifies = checkpoint.log == of.log()
             && checkpoint.size > 0
-            && epoch.is_some_and(|epoch| epoch.key.verify(&message, &signed.signature).is_ok());
+            && epoch.is_some_and(|epoch| {
+                counts(epoch) && epoch.key.verify(&message, &signed.signature).is_ok()
+            });
         match verifies {
             true => Ok(Some((checkpoint.size, checkpoint.root))),
             false => Err(Fault::Checkpoint(held.signed.by)),

@@ -364,7 +364,7 @@ impl World {
         EpochEnded { witnesses, ..ended }
     }
 
-    /// A checkpoint that a department signed with the key of an epoch.
+    /// A checkpoint that a department signed with the key of an epoch, while that was in force.
     pub(crate) fn checkpoint(
         &self,
         n: usize,
@@ -372,6 +372,7 @@ impl World {
         root: Hash,
         epoch: u32,
     ) -> SignedCheckpoint {
+        let next = self.state.trail(&code(n)).unwrap().epoch(epoch + 1);
         let checkpoint = Checkpoint {
             log: self.member(n).log(),
             size,
@@ -379,7 +380,7 @@ impl World {
             head: RecordHash::NONE,
             status_root: Hash::ZERO,
             time_ms: self.time_ms,
-            height: self.state.height(),
+            height: next.map_or(self.state.height(), |next| next.since - 1),
             key_epoch: epoch,
         };
         let key = &self.own(n).operating[epoch as usize];

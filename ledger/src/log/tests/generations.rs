@@ -426,3 +426,36 @@ fn a_log_is_cut_again_and_again_and_at_its_very_beginning() {
     net.append(&second, 5..7);
     assert_eq!(issued(&second), [5, 6]);
 }
+
+#[test]
+fn two_histories_of_one_generation_are_found_and_proved_behind_what_it_begins_with() {
+    let mut net = Net::new();
+    net.segment_records = 64;
+    let first = net.written(20);
+    net.cut(&first, 13, CutReason::Forked);
+    let [one, other] = [30, 60].map(|begin| {
+        let log = net.log(1);
+        net.fill(&log, &first, MAX_PAGE);
+        net.append(&log, 21..23);
+        net.append(&log, begin..begin + 5);
+        log
+    });
+    let page = |from| {
+        other
+            .page(from, MAX_PAGE)
+            .unwrap()
+            .verify(&net.members)
+            .unwrap()
+    };
+    assert!(matches!(
+        one.apply(&page(17)),
+        Err(ApplyError::Diverged { below: 17 })
+    ));
+    // From what both begin with a search goes on to the first record that differs.
+    let forked = one.apply(&page(13));
+    let Err(ApplyError::Forked(evidence)) = forked else {
+        panic!("{forked:?}")
+    };
+    assert_eq!((evidence.log(), evidence.position()), (net.name(1).id, 15));
+    assert!(evidence.verify(&net.members).is_ok());
+}
