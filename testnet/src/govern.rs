@@ -34,7 +34,9 @@ pub struct Decided {
     pub approvals: usize,
     /// Departments that govern.
     pub governors: usize,
-    /// From the proposal until every running member's node had the block.
+    /// The block.
+    pub height: u64,
+    /// From the proposal until every running member's node had the block, or only the proposer's ([`pass`]).
     pub took: Duration,
 }
 
@@ -86,12 +88,32 @@ pub fn position(net: &Testnet, at: usize, of: usize) -> Result<Position, Error> 
     })
 }
 
-/// A department proposes something, others approve until it is decided. Waits until every running member's node has the
-/// block. Those whose own node is down come last, and hand their approvals to the proposer's.
+/// Has something decided as [`pass`] does, and waits until every running member's node has the block.
 ///
 /// # Errors
 /// [`Error::Client`] when a node refuses, [`Error::Deadline`].
 pub fn decide(
+    net: &Testnet,
+    proposer: usize,
+    action: Action,
+    reason: &str,
+    deadline: Deadline,
+) -> Result<Decided, Error> {
+    let begun = Instant::now();
+    let decided = pass(net, proposer, action, reason, deadline)?;
+    wait_height(net, proposer, decided.height, deadline)?;
+    Ok(Decided {
+        took: begun.elapsed(),
+        ..decided
+    })
+}
+
+/// A department proposes something, others approve until it is decided. Waits until the proposer's node has the block. Those
+/// whose own node is down come last, and hand their approvals to the proposer's.
+///
+/// # Errors
+/// [`Error::Client`] when a node refuses, [`Error::Deadline`].
+pub fn pass(
     net: &Testnet,
     proposer: usize,
     action: Action,
@@ -140,10 +162,12 @@ pub fn decide(
         };
         client.submit(&approved.into())?;
     }
-    wait_height(net, proposer, before + 1, deadline)?;
+    let height = before + 1;
+    wait_height_at(net, proposer, height, deadline)?;
     Ok(Decided {
         approvals: needed,
         governors,
+        height,
         took: begun.elapsed(),
     })
 }
@@ -162,14 +186,7 @@ fn is_pending(client: &Client, network: NetworkId, id: ProposalId) -> Result<boo
 /// # Errors
 /// [`Error::Client`], [`Error::Deadline`].
 pub fn wait_height(net: &Testnet, at: usize, height: u64, deadline: Deadline) -> Result<(), Error> {
-    let wait = |index: usize| {
-        let client = net.client(index)?;
-        let what = || format!("block {height} at {}", net.member(index).name());
-        deadline.wait(what, || {
-            Ok((client.governance()?.height >= height).then_some(()))
-        })
-    };
-    wait(at)?;
+    wait_height_at(net, at, height, deadline)?;
     let chain = chain(net, at)?;
     let running = net
         .members()
@@ -177,7 +194,15 @@ pub fn wait_height(net: &Testnet, at: usize, height: u64, deadline: Deadline) ->
         .filter(|member| net.node_file(member.index).is_some());
     running
         .filter(|member| chain.history.state().member(&member.code()).is_some())
-        .try_for_each(|member| wait(member.index))
+        .try_for_each(|member| wait_height_at(net, member.index, height, deadline))
+}
+
+fn wait_height_at(net: &Testnet, at: usize, height: u64, deadline: Deadline) -> Result<(), Error> {
+    let client = net.client(at)?;
+    let what = || format!("block {height} at {}", net.member(at).name());
+    deadline.wait(what, || {
+        Ok((client.governance()?.height >= height).then_some(()))
+    })
 }
 
 /// What a department says of itself to be admitted.

@@ -398,6 +398,10 @@ fn the_demonstration_issues_the_rows_of_a_file_and_reports_each_step_as_data() {
         governance["issued_meanwhile"].as_u64() >= Some(50),
         "{governance}"
     );
+    assert_eq!(
+        (&governance["cut_approvals"], &governance["cut_off_records"]),
+        (&json!(3), &json!(6))
+    );
 }
 
 #[test]

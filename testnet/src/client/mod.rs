@@ -311,6 +311,14 @@ impl Client {
         self.get(&format!("/v1/logs/{department}"))
     }
 
+    /// The same with the root over so many of its first records, if as many are held.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn log_with_root(&self, department: &str, size: u64) -> Result<LogView, ClientError> {
+        self.get(&format!("/v1/logs/{department}?size={size}"))
+    }
+
     /// The members as the node sees them.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::Details;
 use super::stage::{Expected, Stage, details};
+use super::theft::theft;
 use crate::Error;
 use crate::client::{Client, ClientError};
 use crate::govern::{self, Decided};
@@ -20,19 +21,21 @@ use crate::testnet::define_types;
 
 /// Whose people propose.
 const PROPOSER: usize = 0;
-/// Who changes its operating key.
+/// Who changes its operating key, and has the next one stolen.
 const ROTATES: usize = 1;
 /// Certificates that the newcomer issues.
 const ISSUES: u64 = 20;
 /// Certificates issued one by one before the operating key is changed, and after.
 const AROUND: usize = 25;
 
-/// A department joins, another changes its operating key while it issues, and the one that joined is suspended and removed.
+/// A department joins, another changes its operating key while it issues, has it stolen and goes on nevertheless, and the one that
+/// joined is suspended and removed.
 pub(super) fn governance(stage: &mut Stage) -> Result<Details, Error> {
     let newcomer = stage.net.founders();
     let away = take_away(stage)?;
     let (admitted, theirs) = admit(stage, newcomer)?;
     let (rotated, meanwhile) = rotate(stage)?;
+    let ended = theft(stage, PROPOSER, ROTATES)?;
     let removed = remove(stage, newcomer, &theirs)?;
     if let Some(away) = away {
         bring_back(stage, away)?;
@@ -44,6 +47,11 @@ pub(super) fn governance(stage: &mut Stage) -> Result<Details, Error> {
         "admitted_ms": ms(admitted.took),
         "rotated_ms": ms(rotated),
         "issued_meanwhile": meanwhile,
+        "cut_approvals": ended.cut.approvals,
+        "cut_ms": ms(ended.cut.took),
+        "cut_off_records": ended.cut_off,
+        "goes_on_ms": ms(ended.goes_on),
+        "stolen_key_ended_ms": ms(ended.rotated),
         "removed_ms": ms(removed.took),
     })))
 }

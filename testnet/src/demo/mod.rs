@@ -8,6 +8,7 @@ mod partition;
 mod revoke;
 mod stage;
 mod tamper;
+mod theft;
 mod verify;
 
 use std::ffi::OsString;
