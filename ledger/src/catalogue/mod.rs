@@ -26,7 +26,7 @@ pub use chain::{Chain, Life, MAX_CHAIN, Successor};
 pub use defined::{Defined, DefinedPage};
 pub use freshness::{FreshnessLimits, Stale};
 pub use holding::Holding;
-pub use kept::Filling;
+pub use kept::{Filling, NotFilled};
 pub use rules::{Batch, NotAllowed, NotReplaceable};
 pub use sharing::{Access, Denial};
 pub use standard::{Departure, Fault, Proposed, Standard};

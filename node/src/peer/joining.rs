@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use certmesh_ledger::catalogue::Begun;
+use certmesh_ledger::catalogue::{Begun, Filling};
 use certmesh_ledger::governance::Changes;
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::log::Opening;
@@ -14,7 +14,8 @@ use super::writer::WriterHandle;
 use super::{Peer, Refusal};
 
 impl Peer {
-    /// Opens the logs of those that joined, and of those that go on in another generation. Waits for the disk: before anybody is told of them, on a thread that may.
+    /// Opens the logs of those that joined, and of those that go on in another generation. Waits for the disk: before anybody is
+    /// told of them, on a thread that may.
     pub(crate) fn open_logs_of_newcomers(&self, changes: &Changes) {
         for code in &changes.departments {
             match self.catalogue.begin(code) {
@@ -25,12 +26,8 @@ impl Peer {
                     filling,
                 })) => {
                     report_opening(&log, &opening);
-                    // A long log takes its time, and those who vote must not wait for it.
                     if let Some(filling) = filling {
-                        let named = thread::Builder::new().name("fill".into());
-                        if let Err(error) = named.spawn(move || filling.run()) {
-                            tracing::error!(%log, %error, "what is kept of it has to come from other members");
-                        }
+                        fill(log, filling);
                     }
                     if let Some((path, _)) = opening.set_aside {
                         let path = path.display().to_string();
@@ -65,6 +62,20 @@ impl Peer {
         if let Err(error) = self.key_files.read_again() {
             tracing::error!(%error, "a key that is to take the place of this node's can't be read");
         }
+    }
+}
+
+/// Brings over what is kept of a log's generation before, on a thread of its own: a long log takes its time, and those who vote
+/// must not wait for it.
+fn fill(log: LogId, filling: Filling) {
+    const FROM_OTHERS: &str = "what is kept of a log that ended has to come from other members";
+    let run = move || {
+        if let Err(error) = filling.run() {
+            tracing::warn!(%log, %error, "{FROM_OTHERS}");
+        }
+    };
+    if let Err(error) = thread::Builder::new().name("fill".into()).spawn(run) {
+        tracing::error!(%log, %error, "{FROM_OTHERS}");
     }
 }
 

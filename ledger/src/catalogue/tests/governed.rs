@@ -156,7 +156,7 @@ impl Net {
             for department in self.members.extend(block).unwrap().departments {
                 let begun = self.catalogue.begin(&department).unwrap();
                 if let Some(filling) = begun.and_then(|begun| begun.filling) {
-                    filling.run();
+                    let _ = filling.run();
                 }
             }
         }

@@ -71,7 +71,7 @@ impl Here {
         for code in &changes.departments {
             let begun = self.catalogue.begin(code).unwrap();
             if let Some(filling) = begun.and_then(|begun| begun.filling) {
-                filling.run();
+                let _ = filling.run();
             }
         }
         self.handle(Event::MembersChanged(changes.departments))
