@@ -167,7 +167,7 @@ impl Mark {
         })
     }
 
-    /// What stands in it; `None` where there is none, or nothing that can be read as one.
+    /// What stands in it; `None` where no file is that can be read as a mark.
     fn content(&self) -> io::Result<Option<Content>> {
         let text = match fs::read_to_string(&self.path) {
             Ok(text) => text,

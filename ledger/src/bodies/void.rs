@@ -6,7 +6,7 @@
 
 use std::io;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::attachments::position_of;
 use super::{KEYS_HEADER_LEN, checksum, place};
@@ -36,7 +36,8 @@ pub fn go_on_in_generation(
     let noted = read_note(disk, dir)?;
     if noted > generation {
         let why = format!(
-            "bodies/{NOTE} names generation {noted} of the log, which is at {generation} by what is known here: put a trust file of the members beside the genesis (`certmesh network join`)"
+            "bodies/{NOTE} names generation {noted} of the log, which is at {generation} by what is known here: put a trust file of \
+             the members beside the genesis (`certmesh network join`)"
         );
         return Err(io::Error::new(io::ErrorKind::InvalidData, why));
     }
@@ -132,7 +133,7 @@ fn copy(disk: &dyn Disk, keys: &dyn DiskFile, begin: u64, aside: &Path) -> io::R
         }
         number += 1;
     }
-    let temporary: PathBuf = aside.join("keys.new");
+    let temporary = aside.join("keys.new");
     let file = disk.open(&temporary, true)?;
     file.set_len(0)?;
     each_chunk(keys, parts, |bytes, at| {
@@ -259,7 +260,7 @@ mod tests {
         keep(&disk, 6);
         go_on(&disk, 3).unwrap();
         assert_eq!(read(&disk, Path::new(DIR))[..6], [true; 6]);
-        // Two ends at once: the slots are those of the generation that was noted.
+        // Two ends at a time: the slots are those of the generation that was noted.
         let ended = [3, 4, 5];
         go_on_in_generation(&disk, Path::new(DIR), &ended, |noted| {
             Ok(u64::from(noted) + 9)

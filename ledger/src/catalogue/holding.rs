@@ -9,7 +9,7 @@ use super::Catalogue;
 /// What is held of a log, as far as its department can be told to go on behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holding {
-    /// No checkpoint of it was ever accepted here.
+    /// No checkpoint of its generation was ever accepted here.
     Nothing,
     /// Every record under this checkpoint, the largest that was accepted here.
     UpTo(Box<VerifiedCheckpoint>),
@@ -29,8 +29,8 @@ impl Catalogue {
         let Some(log) = log else {
             return Ok(Holding::Disputed);
         };
-        // In the next generation the log begins with what was accepted in the one before.
-        let Some(checkpoint) = log.checkpoint().filter(|accepted| accepted.log == *id) else {
+        // What its generation begins with nobody need state: the members decided it.
+        let Some(checkpoint) = log.checkpoint() else {
             return Ok(Holding::Nothing);
         };
         let counts = checkpoint.signed().clone().verify(&self.members).is_ok();

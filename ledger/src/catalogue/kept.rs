@@ -54,7 +54,7 @@ pub enum NotFilled {
     OutOfFiles(io::Error),
 }
 
-/// The same from what earlier runs left on disk: one may have ended before it was done.
+/// Copies what a log begins with from what earlier runs left on disk: one may have ended before it was done.
 pub(super) fn fill_from_disk(place: &Place, log: &Log, members: &Membership) {
     let id = log.name().id;
     for generation in (0..id.generation).rev() {

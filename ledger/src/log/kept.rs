@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{self, Blob, Bounded};
+use crate::codec::{Blob, Bounded};
 use crate::crypto::hash::Hash;
 use crate::governance::GenerationEnded;
 use crate::membership::Membership;
@@ -14,7 +14,7 @@ use crate::merkle::{CompactRange, right_range};
 use crate::names::LogId;
 
 use super::link::{BrokenRule, Link, follows};
-use super::page::{Bound, Grown, MAX_ENCODED_PAGE, MAX_PAGE, end_of};
+use super::page::{Bound, Grown, MAX_PAGE, end_of};
 use super::reading::{Log, ReadError};
 use super::replica::ApplyError;
 use super::{Applied, PageError, VerifiedCheckpoint};
@@ -47,14 +47,6 @@ pub struct VerifiedKept {
 }
 
 impl KeptPage {
-    /// Reads a page from its canonical bytes.
-    ///
-    /// # Errors
-    /// [`PageError::Decode`].
-    pub fn decode(bytes: &[u8]) -> Result<KeptPage, PageError> {
-        Ok(codec::decode(bytes, MAX_ENCODED_PAGE)?)
-    }
-
     /// Position after the last record, counting frames by their lengths alone.
     ///
     /// # Errors

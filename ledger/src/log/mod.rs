@@ -65,7 +65,7 @@ pub use open::{OpenError, Opening};
 pub(crate) use open::{begin, end};
 pub use page::{MAX_ENCODED_PAGE, MAX_PAGE, Page, PageError, VerifiedPage};
 pub use place::{Place, SEGMENT_RECORDS};
-pub use raw::settle;
+pub use raw::replayed;
 pub use reading::{Log, ReadError, Stopped, Unread};
 pub use redo::Change;
 pub use replica::{Applied, ApplyError};

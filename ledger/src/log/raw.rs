@@ -17,7 +17,7 @@ use crate::record::{Record, RecordHash, record_hash};
 ///
 /// # Errors
 /// Those of the medium.
-pub fn settle(place: &Place, name: LogName) -> io::Result<u64> {
+pub fn replayed(place: &Place, name: LogName) -> io::Result<u64> {
     redo::replay(place, &name)?;
     let path = place.head_path(&name);
     match HeadFile::read(&*place.disk, &path, &name) {

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::DepartmentCode;
+use crate::log::PageError;
 use crate::names::LogId;
 
 use super::interface::Settings;
@@ -138,7 +139,7 @@ impl Sync {
     pub(super) fn page_answered(
         &mut self,
         waiting: &Waiting,
-        (bytes, end): (usize, Option<u64>),
+        (bytes, end): (usize, Result<u64, PageError>),
         now_ms: u64,
     ) {
         let (Some(peer), Request::Page { log, max_bytes, .. }) =
@@ -153,7 +154,7 @@ impl Sync {
         let said = peer.sizes.get(log).copied().unwrap_or(0);
         let is_slow = took_ms > ROUND_TRIP_MS
             && bytes * 1_000 < took_ms.saturating_mul(settings.min_bytes_per_s)
-            && end.is_some_and(|end| end < said);
+            && end.is_ok_and(|end| end < said);
         let is_short = bytes < u64::from(max_bytes / 2);
         if let Some(progress) = self.logs.get_mut(log) {
             progress.drips = if is_slow && is_short {

@@ -354,12 +354,10 @@ impl Sync {
         let answer = answer.map(|answer| *answer);
         match &answer {
             Ok(Response::Page(page)) => {
-                let came = (page.frames.len(), page.end().ok());
-                self.page_answered(&waiting, came, now_ms);
+                self.page_answered(&waiting, (page.frames.len(), page.end()), now_ms);
             }
             Ok(Response::Kept(page)) => {
-                let came = (page.frames.len(), page.end().ok());
-                self.page_answered(&waiting, came, now_ms);
+                self.page_answered(&waiting, (page.frames.len(), page.end()), now_ms);
             }
             Err(Failure::Unreachable) => self.not_answered(&waiting, now_ms),
             _ => {}

@@ -97,10 +97,11 @@ fn by_claims(
     // A record in somebody else's log says something only where no member could rightfully have issued it: otherwise
     // any member could make a certificate read as not valid before its own issuer's record arrives.
     let state = match claims.pop() {
-        // What one says that was not entitled to speak says nothing before another has spoken that may be.
-        Some(state) if catalogue.awaits_issuer(&state)? => return Ok(no_record()),
-        // Another that it names may have it, and is being filled with what its log goes on with.
-        Some(state) if catalogue.is_filling(id, &state.log) => return Ok(no_record()),
+        // What one says that was not entitled to speak says nothing before another has spoken that may be. Nor does one where
+        // another's log, which may have the certificate as well, is still being filled.
+        Some(state) if catalogue.awaits_issuer(&state)? || catalogue.is_filling(id, &state.log) => {
+            return Ok(no_record());
+        }
         Some(state) => state,
         None if catalogue.knows_issuer(id) => return Ok(no_record()),
         None => match catalogue.impostor(id)? {

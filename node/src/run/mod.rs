@@ -160,7 +160,7 @@ fn open_peer(
         segment_records: SEGMENT_RECORDS,
         index_key: IndexKey::from_transport_seed(&identity.first_transport),
     };
-    let settling = place.clone();
+    let logs = place.clone();
     let Opened {
         mut catalogue,
         openings,
@@ -206,7 +206,7 @@ fn open_peer(
             generation,
             ..first.id
         };
-        log::settle(&settling, LogName { id, ..first })
+        log::replayed(&logs, LogName { id, ..first })
     })
     .map_err(at(&bodies_dir))?;
     let bodies = Bodies::open(disk, &bodies_dir, &first, identity.field_key.clone())?;

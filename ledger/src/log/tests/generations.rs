@@ -322,7 +322,7 @@ fn a_generation_that_begins_with_other_records_than_the_members_kept_is_nobodys(
         ),
         "{broken:?}"
     );
-    // A checkpoint of just what was kept says what was decided, one of less is none of this generation.
+    // A checkpoint of just what was kept says what was decided; one of less is not of this generation.
     let refused = |size| signed(&net, &other, size).verify(&net.members);
     let other_end = refused(15);
     assert!(matches!(

@@ -1,5 +1,6 @@
 //! What a peer makes of members that join, are suspended, resumed and removed while it runs.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::catalogue::{Catalogue, FreshnessLimits, Stale};
@@ -9,14 +10,14 @@ use crate::crypto::keys::KeyRing;
 use crate::disk::MemoryDisk;
 use crate::governance::engine::Known;
 use crate::governance::tests::world::{World, code};
-use crate::governance::{Action, Position, Remove, Resume, Suspend};
-use crate::log::{Log, Writer};
+use crate::governance::{Action, Cut, CutReason, Position, Remove, Resume, Suspend};
+use crate::log::{Log, MAX_PAGE, Writer};
 use crate::membership::Membership;
 use crate::names::{LogId, LogName};
 use crate::operating::OperatingKeys;
 use crate::sync::{
     Announcement, Command, ConnectionId, Event, Failure, Gossiped, Head, Heads, Instance,
-    Judgement, OwnLog, Request, RequestId, Response, Sync, announcement, stored,
+    Judgement, OwnLog, Request, RequestId, Response, Sync, announcement, serve, stored,
 };
 
 use super::peer::{entries, place};
@@ -344,4 +345,163 @@ fn of_a_log_that_ended_all_that_is_kept_has_to_be_held() {
         matches!(other, Err(Stale::Behind { size: 0, .. })),
         "{other:?}"
     );
+}
+
+impl Here {
+    /// The newcomer's next generation elsewhere, begun with what is kept of the one before.
+    fn next_generation(&self, before: &Log) -> Writer {
+        let mut name = *before.name();
+        name.id.generation += 1;
+        let (log, _) = Log::open(&place(&MemoryDisk::new()), name, &self.members).unwrap();
+        let history = self.members.history();
+        let ended = *history.beginning(name.id).unwrap();
+        while log.kept_missing() > 0 {
+            let page = before.kept_page((name.id, &ended), log.held(), MAX_PAGE);
+            let page = page.unwrap().unwrap().verify(&self.members).unwrap();
+            log.begin_with(&page).unwrap();
+        }
+        let ring = KeyRing::from(self.world.own(NEWCOMER).operating.clone());
+        let keys = OperatingKeys::new(self.members.clone(), code(NEWCOMER), ring);
+        Writer::new(Arc::new(log), keys)
+    }
+
+    /// Has a member answer from a log, and stores what comes, until nothing is asked any more; gives from where pages were asked
+    /// for, and what else is to be done.
+    fn served(&mut self, n: usize, log: &Log, begin: Vec<Command>) -> (Vec<u64>, Vec<Command>) {
+        let (mut asked, mut other) = (Vec::new(), Vec::new());
+        let mut commands = VecDeque::from(begin);
+        while let Some(command) = commands.pop_front() {
+            let next = match command {
+                Command::Request { to, request, body } if to == code(n) => {
+                    if let Request::Page { from, .. } = body {
+                        asked.push(from);
+                    }
+                    assert!(asked.len() < 40, "asked without end: {asked:?}");
+                    self.handle(Event::Answered {
+                        from: to,
+                        connection: Some(ConnectionId(n as u64)),
+                        request,
+                        answer: Ok(Box::new(serve(log, &body).unwrap())),
+                    })
+                }
+                Command::Store { from, records } => {
+                    let id = records.log();
+                    let held = self.catalogue.log(&id);
+                    let records = records.verify(&self.members);
+                    let done = stored(id, held.as_deref(), from, records);
+                    self.handle(Event::Stored(done))
+                }
+                Command::Blame { peer, what } => panic!("{peer} {what}"),
+                command => {
+                    other.push(command);
+                    continue;
+                }
+            };
+            commands.extend(next);
+        }
+        (asked, other)
+    }
+
+    fn hears_heads(&mut self, n: usize, request: RequestId, heads: Vec<Head>) -> Vec<Command> {
+        let governance = Known {
+            height: self.members.history().height(),
+            ..Known::default()
+        };
+        let heads = Heads {
+            heads: Bounded::first(heads),
+            instance: Instance(n as u64 + 1),
+            governance,
+            ..Heads::default()
+        };
+        self.handle(Event::Answered {
+            from: code(n),
+            connection: Some(ConnectionId(n as u64)),
+            request,
+            answer: Ok(Box::new(Response::Heads(heads))),
+        })
+    }
+}
+
+#[test]
+fn what_is_kept_of_a_log_comes_from_members_though_nobody_shows_a_head_of_it() {
+    let mut here = Here::new(OwnLog::Kept);
+    here.admit();
+    let mut writer = here.newcomers();
+    grow(&mut writer);
+    let size = writer.log().size();
+    let position = Position {
+        log: writer.log().name().id,
+        size,
+        root: writer.log().root_at(size).unwrap(),
+    };
+    here.decide(Suspend { position }.into());
+    let since = here.suspended_since();
+    let successor = None;
+    here.decide(
+        Remove {
+            position,
+            since,
+            successor,
+        }
+        .into(),
+    );
+    let elsewhere = here.next_generation(writer.log());
+    let request = here.connects(1);
+    let commands = here.hears_heads(1, request, Vec::new());
+    let (asked, _) = here.served(1, elsewhere.log(), commands);
+    assert_eq!(asked.first(), Some(&0));
+    let held = here.catalogue.log_of(&code(NEWCOMER)).unwrap();
+    assert_eq!((held.size(), held.kept_missing()), (size, 0));
+    assert_eq!(here.catalogue.freshness(&held.name().id, 0), Ok(0));
+    // Then nothing is lacking.
+    here.now_ms += 60_000;
+    let commands = here.handle(Event::Tick);
+    let pages = |command: &Command| matches!(command, Command::Request { body: Request::Page { log, .. }, .. } if *log == held.name().id);
+    assert!(!commands.iter().any(pages), "{commands:?}");
+}
+
+#[test]
+fn a_fork_behind_what_a_generation_begins_with_is_found_without_asking_for_that() {
+    let mut here = Here::new(OwnLog::Kept);
+    here.admit();
+    let mut writer = here.newcomers();
+    // So many that the first position a search would look at is among them.
+    for _ in 0..4 {
+        grow(&mut writer);
+    }
+    here.connects(1);
+    here.hears(1, &writer, 0);
+    let position = here.position();
+    let kept = position.size;
+    here.decide(
+        Cut {
+            position,
+            why: CutReason::Forked,
+            first_epoch: 0,
+        }
+        .into(),
+    );
+    let [mut one, mut other] = [0, 1].map(|_| here.next_generation(writer.log()));
+    // Some records alike, then others, of the second more.
+    let alike = kept + entries(code(NEWCOMER), kept, 3, 2).len() as u64;
+    for (writer, salt) in [(&mut one, 3), (&mut other, 4)] {
+        for (from, count, salt) in [(kept, 3, 2), (alike, salt, salt)] {
+            let entries = entries(code(NEWCOMER), from, count, salt);
+            writer.append(from, entries).unwrap();
+        }
+    }
+    here.hears(1, &one, kept);
+    let request = here.connects(2);
+    let head = Head {
+        checkpoint: other.log().checkpoint().unwrap().signed().clone(),
+        cosignature: None,
+    };
+    let commands = here.hears_heads(2, request, vec![head]);
+    let (asked, done) = here.served(2, other.log(), commands);
+    assert!(asked.iter().all(|from| *from >= kept), "{asked:?}");
+    let frozen = done.iter().find_map(|command| match command {
+        Command::Freeze(evidence) => Some((evidence.log().generation, evidence.position())),
+        _ => None,
+    });
+    assert_eq!(frozen, Some((1, alike)));
 }
