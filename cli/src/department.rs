@@ -22,6 +22,7 @@ use crate::identity::{KeyPlace, PassphraseFile, make, public_in_token};
 use crate::screen::Screen;
 use crate::{Error, Outcome};
 
+mod erase_void;
 mod identity;
 mod seal;
 mod shown;
@@ -36,6 +37,7 @@ Examples:
 pub(crate) enum Command {
     Init(Init),
     SealKeys(seal::SealKeys),
+    EraseVoid(erase_void::EraseVoid),
     /// Clients of the node's API: add, list, revoke
     #[command(subcommand, after_help = token::EXAMPLES)]
     Token(token::Command),
@@ -120,6 +122,7 @@ pub(crate) fn run(command: Command, screen: &mut Screen) -> Result<Outcome, Erro
     match command {
         Command::Init(args) => init(&args, screen),
         Command::SealKeys(args) => seal::run(&args, screen),
+        Command::EraseVoid(args) => erase_void::run(&args, screen),
         Command::Token(command) => token::run(&command, screen),
     }
 }

@@ -10,7 +10,7 @@ use certmesh_testnet::sample::Sample;
 
 use crate::membership::start_founders;
 use crate::support::pen::{definition, issued, pen, write};
-use crate::support::{TestNet, copy_dir, founded, until};
+use crate::support::{TestNet, certmesh, copy_dir, founded, until};
 use certmesh_testnet::testnet::define_types;
 
 const FOUNDERS: usize = 5;
@@ -141,7 +141,19 @@ fn a_forked_log_is_cut_and_its_department_goes_on_with_its_whole_history() {
         let whole = logs.all(|log| log["faults"].as_array().unwrap().is_empty());
         assert!(whole, "{at}: {report}");
     }
-    // Nothing of what it issued, and says now, has lost its fields.
+    // Nothing of what it issued, and says now, has lost its fields, whatever becomes of what was cut off.
+    let data = net.data(VICTIM);
+    let data = data.to_str().unwrap();
+    let args = [
+        "--json",
+        "department",
+        "erase-void",
+        "--yes",
+        "--data",
+        data,
+    ];
+    let erased = certmesh(&args, b"", None, None).json();
+    assert_eq!(erased["erased_generations"], serde_json::json!([0]));
     let (_, report) = net.fsck(VICTIM);
     assert_eq!(report["bodies"]["fault_count"], 0, "{report}");
 }

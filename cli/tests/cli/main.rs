@@ -3,6 +3,7 @@
 mod command;
 mod dated_ahead;
 mod department;
+mod erase_void;
 mod fsck;
 mod graph;
 mod help;

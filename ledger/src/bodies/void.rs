@@ -77,6 +77,53 @@ fn write_note(disk: &dyn Disk, dir: &Path, generation: u32) -> io::Result<()> {
     disk.sync_dir(dir)
 }
 
+/// Destroys what was set aside: nothing of it can be opened any more, with whatever key. Returns the generations of which there was
+/// something. What a crash leaves, the next call completes.
+///
+/// # Errors
+/// Those of the medium: what there is was destroyed up to there.
+pub fn erase_void(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<u32>> {
+    let mut erased = Vec::new();
+    for name in disk.list(dir)? {
+        let Some(generation) = set_aside_of(&name) else {
+            continue;
+        };
+        let aside = dir.join(&name);
+        let mut names = disk.list(&aside)?;
+        if names.is_empty() {
+            continue;
+        }
+        // Slots first: without them bodies and attachments are noise, whichever of their bytes a crash leaves.
+        names.sort_unstable_by_key(|name| !name.starts_with("keys"));
+        for name in &names {
+            overwrite(&*disk.open(&aside.join(name), false)?)?;
+        }
+        for name in &names {
+            disk.remove(&aside.join(name))?;
+        }
+        disk.sync_dir(&aside)?;
+        erased.push(generation);
+    }
+    erased.sort_unstable();
+    Ok(erased)
+}
+
+/// Of which generation a directory has what was set aside.
+fn set_aside_of(name: &str) -> Option<u32> {
+    name.strip_prefix("void-")?.parse().ok()
+}
+
+fn overwrite(file: &dyn DiskFile) -> io::Result<()> {
+    let (len, zeros) = (file.len()?, [0; CHUNK]);
+    let mut at = 0;
+    while at < len {
+        let some = usize::try_from(len - at).unwrap_or(CHUNK).min(CHUNK);
+        file.write_at(&zeros[..some], at)?;
+        at += some as u64;
+    }
+    file.sync()
+}
+
 /// Sets aside what is kept of some positions, of a generation that ended there.
 fn set_aside(disk: &dyn Disk, dir: &Path, generation: u32, void: Range<u64>) -> io::Result<()> {
     let aside = dir.join(format!("void-{generation}"));
@@ -292,5 +339,54 @@ mod tests {
                 .iter()
                 .all(|name| !name.starts_with("void"))
         );
+    }
+
+    #[test]
+    fn what_was_set_aside_is_destroyed_keys_first_whenever_it_is_interrupted() {
+        let aside = Path::new(DIR).join("void-0");
+        let before = || {
+            let disk = MemoryDisk::new();
+            keep(&disk, 6);
+            let attachments = Path::new(DIR).join("attachments");
+            disk.create_dir_all(&attachments).unwrap();
+            let name = format!("4-{}", "ab".repeat(16));
+            let attachment = disk.open(&attachments.join(name), true).unwrap();
+            attachment.write_at(b"sealed", 0).unwrap();
+            attachment.sync().unwrap();
+            disk.sync_dir(&attachments).unwrap();
+            go_on(&disk, 3).unwrap();
+            disk
+        };
+        let slots = |disk: &MemoryDisk| {
+            let keys = disk.open(&aside.join("keys"), false).ok()?;
+            let mut bytes = vec![0; usize::try_from(keys.len().unwrap()).unwrap()];
+            keys.read_exact_at(&mut bytes, 0).unwrap();
+            bytes.iter().any(|byte| *byte != 0).then_some(bytes)
+        };
+        let mut failed = 0;
+        for at in 1.. {
+            let disk = before();
+            assert!(slots(&disk).is_some());
+            disk.fail_at(disk.operations() + at, Failure::Die);
+            let done = erase_void(&disk, Path::new(DIR));
+            let disk = disk.crash(|| at % 2 == 0);
+            failed += u64::from(done.is_err());
+            if disk.list(&aside).unwrap().len() < 2 {
+                assert_eq!(
+                    slots(&disk),
+                    None,
+                    "an attachment went before its key: {at}"
+                );
+            }
+            let again = erase_void(&disk, Path::new(DIR)).unwrap();
+            assert_eq!(disk.list(&aside).unwrap(), Vec::<String>::new(), "{at}");
+            // What is kept is as it was.
+            assert_eq!(read(&disk, Path::new(DIR))[..4], [true, true, true, false]);
+            if let Ok(erased) = done {
+                assert_eq!((erased, again), (vec![0], vec![]), "{at}");
+                break;
+            }
+        }
+        assert!(failed > 4, "{failed}");
     }
 }
