@@ -29,7 +29,8 @@ pub struct InForce {
     pub key: SigningKey,
     /// Its epoch.
     pub epoch: u32,
-    /// The governance height as of which it is.
+    /// The governance height as of which it is: the last one that this program can judge by. A department that has not upgraded
+    /// goes on by the version before.
     pub height: u64,
     /// The generation of the department's log as of there.
     pub generation: u32,
@@ -54,6 +55,15 @@ pub enum NoKey {
     /// Its operating key ended with a generation of its log.
     #[error("the operating key of department {0} has ended: change it (`certmesh govern rotate`)")]
     Ended(DepartmentCode),
+    /// The block that raised the format to a version that this program does not know changed the key as well.
+    #[error(
+        "the members raised the format to version {version} in the block that brought this department's key into force, and this \
+         program does not know that version: upgrade it"
+    )]
+    LaterVersion {
+        /// The version.
+        version: u32,
+    },
     /// The key in force is not held here.
     #[error(
         "the operating key of epoch {epoch}, which is in force for department {department}, is not held by this node"
@@ -100,6 +110,13 @@ fn as_of(history: &History, code: &DepartmentCode, held: &KeyRing) -> Result<InF
         return Err(NoKey::Suspended { department, height });
     }
     let public = member.operating_key().ok_or(NoKey::Ended(*code))?;
+    let height = history.readable_height();
+    let then = history.member_at(code, height);
+    // A record names a height at which its key is in force.
+    if then.is_none_or(|then| (then.epoch, then.generation) != (member.epoch, member.generation)) {
+        let version = history.state().version();
+        return Err(NoKey::LaterVersion { version });
+    }
     let not_held = NoKey::NotHeld {
         department: *code,
         epoch: member.epoch,
@@ -107,7 +124,7 @@ fn as_of(history: &History, code: &DepartmentCode, held: &KeyRing) -> Result<InF
     Ok(InForce {
         key: held.find(public).ok_or(not_held)?,
         epoch: member.epoch,
-        height: history.height(),
+        height,
         generation: member.generation,
     })
 }

@@ -37,6 +37,7 @@ mod newcomers;
 mod partition;
 mod privacy;
 mod privacy_wire;
+mod raised_version;
 mod read_only;
 mod refusals;
 mod replication;

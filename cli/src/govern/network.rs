@@ -128,7 +128,7 @@ impl Standing {
         Standing {
             approve: 1 + decision.approvals.len(),
             governors,
-            needed: state.policy().decide.least_exceeding(governors),
+            needed: state.approvals_needed(&decision.proposal),
         }
     }
 }

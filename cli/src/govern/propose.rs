@@ -6,8 +6,8 @@ use certmesh_ledger::codec::{self, Ascending, Bounded, Text};
 use certmesh_ledger::crypto::keys::PublicKey;
 use certmesh_ledger::genesis::{Policy, RecoveryKey, RecoveryKeys, Role, Share, Terms};
 use certmesh_ledger::governance::{
-    Action, Admit, ChangeRoles, Cut, CutReason, Govern, Introduction, MAX_ACTION, Proposal, Remove,
-    ReplaceIdentity, ReplacePolicy, Resume, Suspend,
+    Action, Admit, ChangeRoles, Cut, CutReason, Govern, Introduction, MAX_ACTION, Proposal,
+    RaiseVersion, Remove, ReplaceIdentity, ReplacePolicy, Resume, Suspend,
 };
 use certmesh_ledger::id::DepartmentCode;
 use clap::{Args, Subcommand, ValueEnum};
@@ -75,6 +75,10 @@ Examples:
   certmesh govern propose policy --least-governors 3 --reason \"annual review\" --export policy.unsigned
   certmesh govern propose policy --recovery-key ed25519:7c1b… --recovery-key ed25519:09fe… --recovery-need 2 \\
       --reason \"two of three safes\" --identity-key ministry-identity.key";
+
+const VERSION_EXAMPLES: &str = "\
+Examples:
+  certmesh govern propose version --reason \"all nodes are upgraded\" --identity-key ministry-identity.key";
 
 /// How long a proposal may wait, when nothing else is given.
 const LAPSES_DAYS: u64 = 30;
@@ -193,6 +197,12 @@ pub(crate) enum Command {
         /// No recovery keys any more
         #[arg(long, conflicts_with_all = ["recovery_key", "recovery_need"])]
         no_recovery: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Raise the format by one version, once the nodes are upgraded: a node that does not know it falls behind until it is
+    #[command(after_help = VERSION_EXAMPLES)]
+    Version {
         #[command(flatten)]
         common: Common,
     },
@@ -394,6 +404,10 @@ fn action<'c>(
                 ));
             }
             (ReplacePolicy { before, after }.into(), common)
+        }
+        Command::Version { common } => {
+            let after = network.state().version().saturating_add(1);
+            (RaiseVersion { after }.into(), common)
         }
     })
 }

@@ -5,6 +5,7 @@
 //! something was heard here, not what anybody's calendar says.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 
 use crate::id::DepartmentCode;
 use crate::names::LogId;
@@ -16,6 +17,9 @@ use super::authority::Confirmations;
 const TOGETHER_MS: u64 = 1_000;
 /// Heads of a log remembered while they are lacking: more than there can be before the log is behind.
 const MAX_LACKING: usize = 64;
+
+/// In the place of a time: nothing was confirmed since the start.
+pub(super) const NEVER: u64 = u64::MAX;
 
 /// For how long a copy may lag, and go unconfirmed, before nothing is valid by it; `u64::MAX` for any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +74,12 @@ pub enum Stale {
     },
     /// It is this peer's own, and nobody has confirmed since the start that the disk holds all of it.
     Unconfirmed,
+    /// Not the log: the members may have decided what is not known here, such as that a key was stolen.
+    Decisions {
+        /// How long ago enough governors last showed that they know of no later block, ms; `None` for never since this peer
+        /// started.
+        for_ms: Option<u64>,
+    },
 }
 
 /// What was heard of a log.
@@ -214,6 +224,30 @@ impl Catalogue {
                 time_ms,
                 for_ms,
             }),
+        }
+    }
+
+    /// Enough governors have shown, within the policy's age, that they know of no later block than is known here; by the clock
+    /// that never goes back.
+    pub fn decisions_confirmed(&self, now_ms: u64) {
+        self.decisions_ms.store(now_ms, Ordering::Release);
+    }
+
+    /// Whether what is known of the members' decisions counts as all that was decided. It counts for as long after the last
+    /// confirmation as a copy of a log may lag: a block that others have is here in much less.
+    ///
+    /// # Errors
+    /// [`Stale::Decisions`].
+    pub fn check_decisions(&self, now_ms: u64) -> Result<(), Stale> {
+        let confirmed_ms = match self.decisions_ms.load(Ordering::Acquire) {
+            NEVER if self.limits == FreshnessLimits::NONE => return Ok(()),
+            NEVER => None,
+            confirmed_ms => Some(confirmed_ms),
+        };
+        let for_ms = confirmed_ms.map(|confirmed_ms| now_ms.saturating_sub(confirmed_ms));
+        match for_ms.is_some_and(|for_ms| for_ms <= self.limits.behind_ms) {
+            true => Ok(()),
+            false => Err(Stale::Decisions { for_ms }),
         }
     }
 

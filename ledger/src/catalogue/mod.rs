@@ -33,7 +33,7 @@ pub use standard::{Departure, Fault, Proposed, Standard};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use rayon::prelude::*;
@@ -57,6 +57,8 @@ pub struct Catalogue {
     /// What was heard of each log.
     news: RwLock<BTreeMap<LogId, News>>,
     limits: FreshnessLimits,
+    /// When enough governors last confirmed that no later block is known to them.
+    decisions_ms: AtomicU64,
     /// Definitions recently asked for.
     defined: defined::Cache,
     /// Logs of which all is known to count, though keys ended in them.
@@ -178,6 +180,7 @@ impl Catalogue {
             logs: RwLock::new(logs),
             news: RwLock::default(),
             limits: FreshnessLimits::default(),
+            decisions_ms: AtomicU64::new(freshness::NEVER),
             defined: defined::Cache::default(),
             settled: RwLock::default(),
             own_whole: AtomicBool::new(false),

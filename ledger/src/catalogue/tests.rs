@@ -1,6 +1,7 @@
 //! Rules and verdicts over the logs of two departments and a third without a role.
 
 mod bundles;
+mod decisions;
 mod definitions;
 mod divisions;
 mod generations;

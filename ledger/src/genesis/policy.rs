@@ -30,6 +30,11 @@ impl Share {
     /// Two thirds.
     pub const TWO_THIRDS: Share = Share { of: 2, parts: 3 };
 
+    /// Whether it is less than another.
+    pub fn is_below(self, other: Share) -> bool {
+        u16::from(self.of) * u16::from(other.parts) < u16::from(other.of) * u16::from(self.parts)
+    }
+
     /// Whether `count` is more than this share of `all`.
     pub fn is_exceeded_by(self, count: usize, all: usize) -> bool {
         count as u128 * u128::from(self.parts) > all as u128 * u128::from(self.of)

@@ -14,6 +14,7 @@ use crate::id::DepartmentCode;
 use crate::names::{LogId, NetworkId};
 
 use super::kinds::{Keys, kinds};
+use super::state::FORMAT_VERSION;
 
 /// Most bytes of an action's content.
 pub const MAX_ACTION: usize = 12_288;
@@ -279,4 +280,11 @@ pub struct ReplacePolicy {
 pub struct RaiseVersion {
     /// The next version; the one it replaces is the one before it.
     pub after: u32,
+}
+
+impl RaiseVersion {
+    /// Whether this program knows the version.
+    pub fn is_known(&self) -> bool {
+        self.after <= FORMAT_VERSION
+    }
 }

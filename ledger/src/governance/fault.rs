@@ -113,6 +113,17 @@ pub enum Fault {
     /// Of a later version, or malformed.
     #[error("an item of kind {0} that the version in force does not have, or malformed")]
     Unreadable(u32),
+    /// It raises the format to a version that this program does not know. The block holds all the same, once enough have approved it
+    /// whose programs do.
+    #[error(
+        "it raises the format to version {version}, and this program knows versions up to {known}: upgrade it first, and the node"
+    )]
+    LaterVersion {
+        /// The version.
+        version: u32,
+        /// The latest one that this program knows.
+        known: u32,
+    },
     /// Not one of those who govern.
     #[error("{0} does not govern")]
     NotAGovernor(DepartmentCode),

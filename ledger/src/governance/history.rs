@@ -172,6 +172,20 @@ impl History {
         self.state.height()
     }
 
+    /// Whether this program can judge what names a height: it is known here, and of a version that this program knows.
+    pub fn is_readable(&self, height: u64) -> bool {
+        height <= self.readable_height()
+    }
+
+    /// The last height of a version that this program knows: what is written here names that at most.
+    pub fn readable_height(&self) -> u64 {
+        // Nothing is folded beyond a raise that this program does not know, so all heights but the last are readable.
+        match self.state.is_readable() {
+            true => self.height(),
+            false => self.height().saturating_sub(1),
+        }
+    }
+
     /// What the block of a height is called; `None` of one that isn't known here.
     pub fn head_at(&self, height: u64) -> Option<BlockId> {
         self.heads.get(usize::try_from(height).ok()?).copied()

@@ -21,8 +21,8 @@ use super::own::EndReason;
 pub enum Judgement<'h> {
     /// By these.
     By(Judge<'h>),
-    /// Under a height or generation that isn't known here. It may be right: its sender has to show the governance that
-    /// explains it, and until then nothing of it is kept.
+    /// Under a height or generation that isn't known here, or of a version that this program doesn't know. It may be right: its
+    /// sender has to show the governance that explains it, and until then nothing of it is kept.
     Early,
     /// It counts for nothing.
     Nothing(Why),
@@ -96,6 +96,10 @@ impl History {
 
     /// `None` for what isn't known here.
     fn judge_known(&self, claim: &Claim) -> Option<Result<Judge<'_>, Why>> {
+        // By which rules a later version judges, this program can't know: to it that is as early as an unknown height.
+        if !self.is_readable(claim.height) {
+            return None;
+        }
         let rules = self.rules_at(claim.height)?;
         Some(self.judged(claim, rules))
     }

@@ -308,7 +308,10 @@ impl Cosignature {
         let (department, epoch) = (self.witness, self.key_epoch);
         let ChainHead { height, block } = self.governance;
         let history = members.history();
-        match history.head_at(height) {
+        match history
+            .head_at(height)
+            .filter(|_| history.is_readable(height))
+        {
             None => return Err(CheckpointError::Early { department, height }),
             Some(known) if known != block => {
                 return Err(CheckpointError::OtherChain { department, height });

@@ -160,7 +160,8 @@ fn judged(
     let own = catalogue.own();
     let defined = state.certificate().definition.log;
     let stale = catalogue
-        .freshness(&state.log, now_ms)
+        .check_decisions(now_ms)
+        .and_then(|()| catalogue.freshness(&state.log, now_ms))
         .and_then(|age_ms| match defined.department == own.department {
             true => catalogue.freshness(&own, now_ms),
             false => Ok(age_ms),

@@ -225,7 +225,8 @@ fn is_carried_out(item: &Item) -> bool {
         | Action::Cut(_) => true,
         // Nobody changes statuses in another's place yet.
         Action::Remove(remove) => remove.successor.is_none(),
-        Action::ReplaceCatalogueKey(_) | Action::RaiseVersion(_) | Action::Unreadable(_) => false,
+        Action::RaiseVersion(raise) => raise.is_known(),
+        Action::ReplaceCatalogueKey(_) | Action::Unreadable(_) => false,
     };
     match item {
         Item::Decision(decision) => decision.proposal.actions.iter().all(acted_upon),

@@ -2,7 +2,9 @@
 //! keys that need to be replaced.
 
 use certmesh_ledger::governance::engine::Seat;
-use certmesh_ledger::governance::{BlockId, Decision, History, Item, State, quorum};
+use certmesh_ledger::governance::{
+    BlockId, Decision, FORMAT_VERSION, History, Item, State, quorum,
+};
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_text::governance::short;
 use certmesh_text::say;
@@ -44,6 +46,8 @@ pub(crate) struct GovernanceStanding {
     pub(crate) votes: bool,
     /// Whether it does not since it may have forgotten how its key voted.
     barred: bool,
+    /// The format version in force, if this node does not know it.
+    outdated: Option<u32>,
     /// The block for which it can't vote for a recovery that waits.
     withholds: Option<BlockId>,
     /// The epoch of this department's operating key.
@@ -88,6 +92,7 @@ impl GovernanceStanding {
             own_change: shown.pending.iter().any(is_own_change),
             votes: here,
             barred: shown.seat == Seat::Barred,
+            outdated: (!state.is_readable()).then(|| state.version()),
             withholds: shown.withholds,
             epoch,
             epoch_since_ms: since_ms(own, epoch, history, founded_ms, shown),
@@ -119,6 +124,14 @@ impl GovernanceStanding {
                 },
             });
         }
+        if let Some(version) = self.outdated {
+            let (height, known) = (self.height, FORMAT_VERSION);
+            warnings.push(Warning::Outdated {
+                version,
+                height,
+                known,
+            });
+        }
         if self.barred {
             warnings.push(Warning::NoVote);
         }
@@ -147,8 +160,7 @@ fn awaits(state: &State, own: DepartmentCode, decision: &Decision) -> bool {
         || decision.approvals.iter().any(|approval| approval.by == own);
     // The proposer's counts as well.
     let approve = 1 + decision.approvals.len();
-    let share = state.policy().decide;
-    governs && !gave && !share.is_exceeded_by(approve, state.governors().count())
+    governs && !gave && approve < state.approvals_needed(&decision.proposal)
 }
 
 /// Since when an epoch is in force, by the time of the block that began it.
@@ -241,7 +253,9 @@ mod tests {
     use certmesh_ledger::crypto::keys::SigningKey;
     use certmesh_ledger::crypto::sealing::SealingSecret;
     use certmesh_ledger::genesis::{Department, Genesis, PeerId, Policy};
-    use certmesh_ledger::governance::{Action, Govern, OwnChange, Proposal, SignedChange, approve};
+    use certmesh_ledger::governance::{
+        Action, Govern, OwnChange, Proposal, RaiseVersion, SignedChange, approve,
+    };
 
     use super::*;
     use crate::peer::testing;
@@ -355,6 +369,21 @@ mod tests {
         };
         let failed = standing(&history, &failed, &[1, 2, 3]);
         assert!(!failed.votes && failed.out_of_reach == [code(0)]);
+    }
+
+    #[test]
+    fn a_version_in_force_that_this_node_does_not_know_is_reported_with_what_to_do() {
+        let members = testing::members();
+        testing::decide(&members, &[RaiseVersion { after: 2 }.into()]);
+        let shown = Shown {
+            seat: Seat::Outdated,
+            ..Shown::default()
+        };
+        let own = testing::OWN.parse().unwrap();
+        let standing = GovernanceStanding::of(own, &members.history(), 1, &shown, |_| true);
+        let said = said(&standing, 2).concat();
+        assert!(said.contains("version 2 in block 1"), "{said}");
+        assert!(said.contains("upgrade it"), "{said}");
     }
 
     #[test]

@@ -309,6 +309,10 @@ impl Running {
         shown.seat = self.engine.seat();
         shown.withholds = self.engine.withholds();
         shown.governors = self.engine.governors_heard(at);
+        if shown.is_current() {
+            let now_ms = self.peer.clock.now_ms();
+            self.peer.catalogue.decisions_confirmed(now_ms);
+        }
         metrics.governors_heard.set(count(shown.governors.0));
         metrics.governors.set(count(shown.governors.1));
     }

@@ -305,6 +305,11 @@ impl Peer {
         let failed = self.governance.read().failed.clone();
         warnings.extend(failed.map(|error| Warning::Governance { error }));
         warnings.extend(self.governance_warnings());
+        let known = self.catalogue.check_decisions(self.clock.now_ms());
+        if let Err(Stale::Decisions { for_ms }) = known {
+            let minutes = for_ms.map(|ms| ms / 60_000);
+            warnings.push(Warning::DecisionsUnknown { minutes });
+        }
         let mut silent = Vec::new();
         for log in self.catalogue.logs() {
             let id = log.name().id;
@@ -355,12 +360,14 @@ impl Peer {
     /// Whether questions can be answered, and what is amiss.
     pub(crate) fn readiness(&self) -> Readiness {
         let now_ms = self.clock.now_ms();
-        let ready = self.catalogue.logs().any(|log| {
-            let answers = log.size() > 0 || log.name().id == self.catalogue.own();
-            answers
-                && log.stopped().is_none()
-                && self.catalogue.freshness(&log.name().id, now_ms).is_ok()
-        });
+        let knows = self.catalogue.check_decisions(now_ms).is_ok();
+        let ready = knows
+            && self.catalogue.logs().any(|log| {
+                let answers = log.size() > 0 || log.name().id == self.catalogue.own();
+                answers
+                    && log.stopped().is_none()
+                    && self.catalogue.freshness(&log.name().id, now_ms).is_ok()
+            });
         let own = self.append_refusal().map(Warning::OwnLog).into_iter();
         Readiness {
             ready,

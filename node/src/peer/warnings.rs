@@ -113,6 +113,15 @@ coded! {
         },
         /// This node may have forgotten how it voted, and so votes no more with the operating key in force.
         "no-vote" NoVote,
+        /// The format version in force is one that this node does not know.
+        "outdated" Outdated {
+            /// That version.
+            version: u32,
+            /// The block that raised it.
+            height: u64,
+            /// The latest version that this node knows.
+            known: u32,
+        },
         /// A recovery waits that this node can't vote for.
         "withholds" Withholds {
             /// The block that it gave its vote, as its hash begins.
@@ -145,6 +154,11 @@ coded! {
             name: String,
             /// What.
             detail: LogDetail,
+        },
+        /// The members may have decided what is not known here.
+        "decisions-unknown" DecisionsUnknown {
+            /// For how long; `None` since the peer started.
+            minutes: Option<u64>,
         },
         /// Nobody has confirmed lately that what is held of these logs is the newest.
         "silent" Silent {

@@ -453,6 +453,7 @@ read-only-refused = a disk write was refused ({ $reason }); nothing acknowledged
 read-only-later-version = record { $seq } of this department's log is of a later version of certmesh: run that version again, since this one doesn't know what the record changed
 read-only-key-ended = this department's operating key has ended with a part of its log: change it (`certmesh govern rotate`), and the log goes on
 read-only-key-not-held = the operating key in force, that of epoch { $epoch }, is not held by this node: name its file in `keys.signing`, then restart the node
+read-only-later-format = the members raised the format to version { $version } in the block that brought this department's key into force, and this node does not know that version: upgrade it
 read-only-behind = this department's log was written by the members' decisions up to { $named }, and those known here end at { $known }: the rest has to come from other members first
 read-only-suspended = the members suspended this department in block { $height }: its node keeps up with the others, and records nothing until they resume it (`certmesh govern log`)
 read-only-removed = this department is no longer a member of the network: the others take nothing from it, and what it holds stays readable here
@@ -506,6 +507,7 @@ warning-undecidable = nothing can be decided: { $needed } of { $governors } gove
 warning-no-spare-governor = once one more governor's node can't be reached, nothing can be decided: { $needed } of { $governors } have to vote; missing already: { $missing }; have these nodes started, or the links to them repaired (`certmesh peers`)
 warning-withholds = this node does not vote for the recovery that waits: it gave block { $block } its vote, which a governor's node that can't be reached may have made final; have one of these nodes started again, so that that block is decided first
 warning-no-vote = this node neither votes on decisions nor cosigns: it lost its disk, and could contradict what it signed before; replace its operating key (`certmesh govern rotate`), and it does both with the next one
+warning-outdated = the members raised the format to version { $version } in block { $height }, and this node knows versions up to { $known }: it takes no part in decisions, and nothing that is made by the later version; what it can't judge reads as unknown; upgrade it
 warning-unapproved = { $count ->
         [one] a proposal waits
        *[other] { $count } proposals wait
@@ -514,6 +516,10 @@ warning-old-key = this department has signed with the same operating key, that o
 warning-own-damaged = what is on disk of the own log is no longer what was written: restart the peer, which then reads all of it, makes again what can be derived, and fetches damaged records from other members
 warning-lost = lost on this disk and not erased: { $parts }; nobody else has them: put data/bodies/ back from a backup, or record with `certmesh erase` that the fields are gone; `certmesh fsck` names each
 warning-log = the log of { $name }: { $detail }
+warning-decisions-unknown = too few governing members have shown { $minutes ->
+        [none] since this peer started
+       *[other] for { $minutes } minutes
+    } that they know of no later decision than this peer: until they do, nothing is valid here; look at its connections
 warning-silent = no member has recently confirmed that what is held is the newest of the logs of { $logs }: until one does, nothing is valid by them here
 
 positions = { $count ->
@@ -731,6 +737,10 @@ newest-silent = confirmation that nothing newer was signed: { $held }, which no 
         [none] since this peer started
        *[other] for { $minutes } minutes
     }
+newest-decisions = the members' newest decisions, such as that a key was stolen: too few governing members have shown { $minutes ->
+        [none] since this peer started
+       *[other] for { $minutes } minutes
+    } that they know of no later one
 newest-unconfirmed = confirmation by other members that this department's own log is whole: what was recorded last, revocations among it, may be missing here
 
 held-nothing = nothing of the log of { $log } has arrived here yet

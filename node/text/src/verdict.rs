@@ -144,6 +144,11 @@ coded! {
         },
         /// It is the own log, and not confirmed.
         "unconfirmed" Unconfirmed,
+        /// Too few governors have shown lately that they know of no later decision.
+        "decisions" Decisions {
+            /// For how long; `None` since the peer started.
+            minutes: Option<u64>,
+        },
     }
 }
 
@@ -315,6 +320,9 @@ impl From<&Stale> for NotNewest {
                 minutes: for_ms.map(|ms| ms / 60_000),
             },
             Stale::Unconfirmed => NotNewest::Unconfirmed,
+            Stale::Decisions { for_ms } => NotNewest::Decisions {
+                minutes: for_ms.map(|ms| ms / 60_000),
+            },
         }
     }
 }

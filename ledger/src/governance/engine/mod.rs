@@ -130,6 +130,8 @@ pub enum Seat {
     KeyNotHeld,
     /// It may have voted with the operating key in force and forgotten how.
     Barred,
+    /// The version in force is one that this program does not know: what a later block says it can't judge.
+    Outdated,
 }
 
 /// A member's part in governance.
@@ -282,6 +284,9 @@ impl Engine {
         let Some(living) = governor.map(Member::operating_key) else {
             return Seat::None;
         };
+        if !self.history.state().is_readable() {
+            return Seat::Outdated;
+        }
         match living.filter(|key| self.keys.find(key).is_some()) {
             None => Seat::KeyNotHeld,
             Some(key) if self.barred.contains(key) => Seat::Barred,
@@ -323,6 +328,10 @@ impl Engine {
 
     fn on_news(&mut self, from: DepartmentCode, news: News, at: Moment) -> Verdict {
         match news {
+            // By which rules these are signed in a later version, this program can't know.
+            News::Said { .. } | News::Pending { .. } if !self.history.state().is_readable() => {
+                Verdict::Ignore
+            }
             News::Said { message, .. } => self.on_said(from, *message, at),
             News::Pending { height, item } => self.on_item(from, height, &item, at),
             News::Final { height, .. } => {
@@ -591,7 +600,8 @@ pub fn is_enough(shown: usize, all: usize) -> bool {
     all < 3 * shown
 }
 
-/// The key that a department's node votes with now; none if it does not govern, has another key, or may have forgotten votes.
+/// The key that a department's node votes with now; none if it does not govern, has another key, may have forgotten votes, or could
+/// not judge the next block.
 fn voting_key(
     state: &State,
     own: &DepartmentCode,
@@ -600,7 +610,7 @@ fn voting_key(
 ) -> Option<SigningKey> {
     let living = state.governor(own)?.operating_key()?;
     let held = keys.find(living)?;
-    (!barred.contains(living)).then_some(held)
+    (state.is_readable() && !barred.contains(living)).then_some(held)
 }
 
 /// Whose word an item is.

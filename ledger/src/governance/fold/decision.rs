@@ -10,7 +10,7 @@ use super::super::chain::ProposalId;
 use super::super::fault::Fault;
 use super::super::kinds::Signed;
 use super::super::proposal::{Decision, Proposal, Withdrawal};
-use super::super::state::{Sitting, State};
+use super::super::state::{FORMAT_VERSION, Sitting, State};
 
 impl State {
     /// What would be so after a proposal of the present sitting, were it approved by enough in a block of this time: for those
@@ -22,7 +22,32 @@ impl State {
         let mut next = self.at(time_ms);
         next.check_open(proposal)?;
         next.carry_out(proposal)?;
-        Ok(next)
+        match next.is_readable() {
+            true => Ok(next),
+            false => Err(Fault::LaterVersion {
+                version: next.version,
+                known: FORMAT_VERSION,
+            }),
+        }
+    }
+
+    /// How many of those who govern now have to want a proposal, its proposer among them.
+    pub fn approvals_needed(&self, proposal: &Proposal) -> usize {
+        self.share_needed(proposal)
+            .least_exceeding(self.governors().count())
+    }
+
+    /// More than this share of those who govern decides.
+    ///
+    /// Nobody approves a version that his own program does not know. As many as have to vote for a block are asked for, whatever
+    /// the policy says: else those left could not decide on anything before others have upgraded.
+    fn share_needed(&self, proposal: &Proposal) -> Share {
+        let raises = |action: &Action| matches!(action, Action::RaiseVersion(_));
+        let decide = self.policy.decide;
+        match proposal.actions.iter().any(raises) {
+            true if decide.is_below(Share::TWO_THIRDS) => Share::TWO_THIRDS,
+            _ => decide,
+        }
     }
 
     pub(super) fn decide(&mut self, decision: &Decision) -> Result<(), Fault> {
@@ -59,8 +84,9 @@ impl State {
             return Err(Fault::ProposerTwice);
         }
         let (found, governors) = (1 + decision.approvals.len(), self.governors().count());
-        let Share { of, parts } = self.policy.decide;
-        if !self.policy.decide.is_exceeded_by(found, governors) {
+        let share = self.share_needed(&decision.proposal);
+        if !share.is_exceeded_by(found, governors) {
+            let Share { of, parts } = share;
             return Err(Fault::Approvals {
                 found,
                 governors,

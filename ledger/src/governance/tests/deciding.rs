@@ -2,7 +2,7 @@
 
 use super::world::{World, code};
 use crate::codec::{Ascending, NotAscending};
-use crate::genesis::{Policy, Terms};
+use crate::genesis::{Policy, Share, Terms};
 use crate::governance::*;
 
 fn govern(n: usize, governs: bool) -> Action {
@@ -344,4 +344,35 @@ fn items_of_one_block_are_judged_one_after_the_other() {
     assert_eq!(world.make(both), Err(expected));
     world.make(vec![other.into(), one.into()]).unwrap();
     assert_eq!(world.state.sitting(), 1);
+}
+
+#[test]
+fn a_version_takes_more_than_two_thirds_whatever_the_policy_says_and_nobody_who_does_not_know_it() {
+    let half = Policy::new(Terms {
+        decide: Share { of: 1, parts: 2 },
+        ..Policy::usual().into()
+    });
+    let mut world = World::with_policy(6, 0, half.unwrap());
+    let raise = world.propose(0, &[RaiseVersion { after: 2 }.into()]);
+    let other = world.propose(0, &[govern(5, false)]);
+    let needed = |decision: &Decision| world.state.approvals_needed(&decision.proposal);
+    assert_eq!((needed(&raise), needed(&other)), (5, 4));
+    let by =
+        |decision: &Decision, approvers: &[usize]| world.approved_by(decision, approvers).into();
+    assert!(world.holds(&by(&other, &[1, 2, 3])));
+    let fault = Fault::Approvals {
+        found: 4,
+        governors: 6,
+        of: 2,
+        parts: 3,
+    };
+    assert_eq!(world.fault(&by(&raise, &[1, 2, 3])), fault);
+    // The block holds at every peer, also at those that do not know the version: only their people can't be asked to want it.
+    assert!(world.holds(&by(&raise, &[1, 2, 3, 4])));
+    let (version, known) = (2, FORMAT_VERSION);
+    assert_eq!(
+        world.state.after(&raise.proposal, world.time_ms),
+        Err(Fault::LaterVersion { version, known })
+    );
+    assert!(world.state.after(&other.proposal, world.time_ms).is_ok());
 }

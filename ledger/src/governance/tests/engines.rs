@@ -155,6 +155,19 @@ impl Engines {
         is_enough(shown, all)
     }
 
+    /// What a node makes of news that another passes on.
+    fn judged(&mut self, n: usize, from: usize, news: News) -> Verdict {
+        let at = self.moment();
+        let (engine, _) = self.nodes[n].running.as_mut().expect("it is up");
+        let event = Event::News(code(from), 1, Some(Box::new(news)));
+        let verdict = |command: &Command| match command {
+            Command::Judge(_, verdict) => Some(*verdict),
+            _ => None,
+        };
+        let commands = engine.handle(event, at);
+        commands.iter().find_map(verdict).expect("it is judged")
+    }
+
     fn handle(&mut self, n: usize, event: Event) {
         let at = self.moment();
         let Some((engine, _)) = &mut self.nodes[n].running else {
@@ -607,16 +620,7 @@ fn whoever_repeats_what_a_governor_said_uses_up_nothing_of_what_that_one_may_say
 #[test]
 fn what_nobody_signed_is_rejected_and_what_cannot_be_judged_yet_blames_nobody() {
     let mut net = Engines::new(4, 0);
-    let judged = |net: &mut Engines, news: News| {
-        let at = net.moment();
-        let (engine, _) = net.nodes[0].running.as_mut().unwrap();
-        let commands = engine.handle(Event::News(code(1), 1, Some(Box::new(news))), at);
-        let verdict = commands.iter().find_map(|command| match command {
-            Command::Judge(_, verdict) => Some(*verdict),
-            _ => None,
-        });
-        verdict.unwrap()
-    };
+    let judged = |net: &mut Engines, news: News| net.judged(0, 1, news);
     let (chain, stranger) = (net.world.network(), net.world.fresh_key());
     let vote = |height| Vote {
         height,
@@ -670,4 +674,41 @@ fn a_key_whose_votes_may_be_forgotten_votes_no_more() {
     net.run(30_000);
     net.assert_all_at(1);
     assert!(net.votes.keys().all(|(by, ..)| *by != 2));
+}
+
+#[test]
+fn a_node_that_does_not_know_the_version_in_force_takes_no_part_and_rejects_nothing() {
+    let mut net = Engines::new(4, 1);
+    let raise = net.world.decision(&[RaiseVersion { after: 2 }.into()]);
+    net.submit(0, &raise.into()).unwrap();
+    net.run(10_000);
+    net.assert_all_at(1);
+    for n in 0..4 {
+        assert_eq!(net.engine(n).seat(), Seat::Outdated);
+    }
+    assert_eq!(net.engine(4).seat(), Seat::None);
+    // Signed by rules that it does not know, as far as it can tell.
+    let network = net.world.network();
+    let vote = Vote {
+        height: 2,
+        round: 0,
+        stage: Stage::Prevote,
+        block: None,
+    };
+    let stranger = net.world.fresh_key();
+    let signed = vote.sign_among(network, None, code(1), &stranger);
+    let message = Box::new(Message::Vote(vote, signed));
+    let again = 1;
+    let said = News::Said { again, message };
+    assert_eq!(net.judged(0, 1, said), Verdict::Ignore);
+    let (change, _) = net.world.rotation(4);
+    let (height, item) = (1, Box::new(change.into()));
+    let pending = News::Pending { height, item };
+    assert_eq!(net.judged(0, 1, pending), Verdict::Ignore);
+    net.run(60_000);
+    net.assert_all_at(1);
+    // Started again it says the same.
+    net.kill(0);
+    net.start(0);
+    assert_eq!(net.engine(0).seat(), Seat::Outdated);
 }

@@ -340,3 +340,15 @@ fn whoever_holds_connections_or_logs_open_learns_whom_a_block_is_about() {
     let changed = changes(&world);
     assert!(changed.rules && changed.departments.is_empty());
 }
+
+#[test]
+fn what_names_a_height_of_a_later_version_is_early_and_what_names_one_before_is_judged_as_ever() {
+    let mut world = World::new(4, 1);
+    world.rotate(4);
+    world.decide(&[RaiseVersion { after: 2 }.into()]).unwrap();
+    let history = world.history();
+    assert_eq!((history.height(), history.readable_height()), (2, 1));
+    assert_eq!(history.judge(&claim(4, 0, 0, 1, 2)), Judgement::Early);
+    assert_eq!(why(&history, 0, 1, 1), None);
+    assert_eq!(why(&history, 0, 0, 1), Some(Why::NotInForce));
+}

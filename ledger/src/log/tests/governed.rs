@@ -5,7 +5,7 @@ use crate::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::codec::Blob;
 use crate::crypto::keys::KeyRing;
 use crate::governance::tests::world::{World, code};
-use crate::governance::{EndReason, EpochEnd, Position, Suspend, Why};
+use crate::governance::{EndReason, EpochEnd, Position, RaiseVersion, Suspend, Why};
 use crate::log::{
     Applied, ApplyError, BrokenRule, CheckpointError, Cosignature, EvidenceError, ForkEvidence,
     MAX_PAGE, Page, PageError, WriteError,
@@ -523,4 +523,34 @@ impl Net {
     fn old_signs(&self) -> InForce {
         self.world.own(4).operating[0].clone().into()
     }
+}
+
+#[test]
+fn a_department_that_has_not_upgraded_appends_by_the_version_before() {
+    let mut net = Net::new();
+    let log = net.log();
+    let mut writer = net.writer(&log);
+    writer.append(1, vec![issue(1)]).unwrap();
+    net.world
+        .decide(&[RaiseVersion { after: 2 }.into()])
+        .unwrap();
+    net.catch_up();
+    let (_, checkpoint) = writer.append(2, vec![issue(2)]).unwrap();
+    assert_eq!(checkpoint.height, 0, "the last that it can judge by");
+    assert_eq!(log.record(1).unwrap().record().height, 0);
+    // Its key came into force with the version.
+    let mut net = Net::new();
+    let log = net.log();
+    let mut writer = net.writer(&log);
+    let raise = net.world.decision(&[RaiseVersion { after: 2 }.into()]);
+    let (change, key) = net.world.rotation(4);
+    net.world.make(vec![raise.into(), change.into()]).unwrap();
+    net.ring.add(key);
+    net.catch_up();
+    let refused = writer.append(1, vec![issue(1)]);
+    let later = NoKey::LaterVersion { version: 2 };
+    assert!(
+        matches!(&refused, Err(WriteError::NoKey(why)) if *why == later),
+        "{refused:?}"
+    );
 }
