@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use certmesh_ledger::bodies::erase_void;
+use certmesh_ledger::bodies::{erase_void, set_aside_generations};
 use certmesh_ledger::disk::RealDisk;
 use certmesh_tables::FileError;
 use clap::Args;
@@ -32,11 +32,13 @@ const EXAMPLES: &str = "\
 Examples:
   certmesh department erase-void --data transport/data";
 
-fn is_wanted(screen: &mut Screen) -> Result<bool, Error> {
+fn is_wanted(generations: &str, screen: &mut Screen) -> Result<bool, Error> {
     if screen.json() || !screen.can_ask() {
         return Err(Error::Usage("give --yes to destroy it without being asked"));
     }
-    let answer = screen.ask("Destroy what was set aside of records that were cut off? [y/N]")?;
+    let question =
+        format!("Destroy what was set aside of generation {generations} of the log? [y/N]");
+    let answer = screen.ask(&question)?;
     let wanted = answer.is_some_and(|answer| matches!(answer.trim(), "y" | "Y" | "yes"));
     if !wanted {
         screen.line("Nothing was changed.")?;
@@ -45,33 +47,37 @@ fn is_wanted(screen: &mut Screen) -> Result<bool, Error> {
 }
 
 pub(super) fn run(args: &EraseVoid, screen: &mut Screen) -> Result<Outcome, Error> {
-    let dir = args.data.join("bodies");
-    if !dir.is_dir() {
-        let source = io::Error::from(io::ErrorKind::NotFound);
-        return Err(FileError::Read { path: dir, source }.into());
-    }
-    if !args.yes && !is_wanted(screen)? {
-        return Ok(Outcome::No);
-    }
-    let erased = erase_void(&RealDisk::default(), &dir).map_err(|source| FileError::Write {
+    let (disk, dir) = (RealDisk::default(), args.data.join("bodies"));
+    let unread = |source: io::Error| FileError::Read {
         path: dir.clone(),
         source,
-    })?;
-    for generation in &erased {
+    };
+    if !dir.is_dir() {
+        return Err(unread(io::ErrorKind::NotFound.into()).into());
+    }
+    // Those that are shown and no others: the node may set aside more meanwhile.
+    let found = set_aside_generations(&disk, &dir).map_err(unread)?;
+    let named: Vec<String> = found.iter().map(u32::to_string).collect();
+    let named = named.join(", ");
+    if !found.is_empty() && !args.yes && !is_wanted(&named, screen)? {
+        return Ok(Outcome::No);
+    }
+    for generation in &found {
+        let erased = erase_void(&disk, &dir, *generation);
+        erased.map_err(|source| FileError::Write {
+            path: dir.clone(),
+            source,
+        })?;
         // An empty directory is no harm.
         let _ = std::fs::remove_dir(dir.join(format!("void-{generation}")));
     }
     if screen.json() {
-        screen.print_json(&json!({ "erased_generations": erased }))?;
-    } else if erased.is_empty() {
+        screen.print_json(&json!({ "erased_generations": found }))?;
+    } else if found.is_empty() {
         screen.line("Nothing is set aside there.")?;
     } else {
         let done = screen.paint(Tone::Good, "ERASED");
-        let generations: Vec<String> = erased.iter().map(u32::to_string).collect();
-        screen.line(format!(
-            "{done}  what was set aside of generation {}",
-            generations.join(", ")
-        ))?;
+        screen.line(format!("{done}  what was set aside of generation {named}"))?;
     }
     Ok(Outcome::Yes)
 }

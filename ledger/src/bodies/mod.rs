@@ -53,7 +53,7 @@ pub use chunks::{AttachmentError, AttachmentFile, CHUNK, Partial, file_len};
 pub use compare::Records;
 pub use lost::{About, Lost, LostError, Slot};
 pub use reread::{Reread, reread};
-pub use void::{erase_void, go_on_in_generation};
+pub use void::{erase_void, go_on_in_generation, set_aside_generations};
 
 impl FieldKey {
     /// Shows whether files were kept under this key, and reveals nothing else of it.
