@@ -6,6 +6,7 @@ mod consensus;
 mod deciding;
 mod engines;
 mod judging;
+mod model;
 mod own;
 mod pool;
 mod properties;

@@ -1,8 +1,7 @@
 //! What departments change by themselves.
 
-use super::world::{World, code, empty_root, root};
+use super::world::{Coming, World, code, empty_root, root};
 use crate::checkpoint::SignedCheckpoint;
-use crate::codec::Ascending;
 use crate::crypto::keys::SigningKey;
 use crate::crypto::sealing::{SealingKey, SealingSecret};
 use crate::genesis::PeerId;
@@ -264,43 +263,6 @@ fn that_a_key_was_stolen_may_be_found_out_later_and_is_not_taken_back() {
     world.make(vec![item.into()]).unwrap();
     assert_eq!(epoch_fault(&world, 4, rotated), "it ended before");
     assert_eq!(epoch_fault(&world, 4, stolen), "it ended before");
-}
-
-struct Coming {
-    position: Position,
-    held: Vec<(usize, Option<SignedCheckpoint>)>,
-}
-
-impl Coming {
-    fn back(&self, world: &mut World, n: usize) -> (SignedChange, SigningKey) {
-        let number = world.member(n).changes + 1;
-        let log = world.member(n).log();
-        let held = self.held.iter().map(|(by, checkpoint)| {
-            let key = world.own(*by).now();
-            Held::sign(
-                world.network(),
-                log,
-                number,
-                checkpoint.clone(),
-                code(*by),
-                key,
-            )
-        });
-        let held = Ascending::new(held.collect()).unwrap();
-        let lost = Lost {
-            position: self.position,
-            held,
-        };
-        let key = world.fresh_key();
-        let change = OwnChange {
-            operating: Some(key.public()),
-            lost: Some(lost),
-            ..world.own_change(n)
-        };
-        let identity = &world.own(n).identity;
-        let signed = SignedChange::sign(world.network(), change, identity, Some(&key), None);
-        (signed, key)
-    }
 }
 
 #[test]

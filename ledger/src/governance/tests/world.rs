@@ -388,6 +388,44 @@ impl World {
     }
 }
 
+/// A department that comes back after a loss: what it goes on from, and who states to hold what of its log.
+pub(crate) struct Coming {
+    pub(crate) position: Position,
+    pub(crate) held: Vec<(usize, Option<SignedCheckpoint>)>,
+}
+
+impl Coming {
+    pub(crate) fn back(&self, world: &mut World, n: usize) -> (SignedChange, SigningKey) {
+        let number = world.member(n).changes + 1;
+        let log = world.member(n).log();
+        let held = self.held.iter().map(|(by, checkpoint)| {
+            let key = world.own(*by).now();
+            Held::sign(
+                world.network(),
+                log,
+                number,
+                checkpoint.clone(),
+                code(*by),
+                key,
+            )
+        });
+        let held = Ascending::new(held.collect()).unwrap();
+        let lost = Lost {
+            position: self.position,
+            held,
+        };
+        let key = world.fresh_key();
+        let change = OwnChange {
+            operating: Some(key.public()),
+            lost: Some(lost),
+            ..world.own_change(n)
+        };
+        let identity = &world.own(n).identity;
+        let signed = SignedChange::sign(world.network(), change, identity, Some(&key), None);
+        (signed, key)
+    }
+}
+
 pub(crate) fn secrets(seeds: &mut u64) -> Secrets {
     let mut next = || {
         *seeds += 1;
