@@ -55,15 +55,6 @@ pub enum NoKey {
     /// Its operating key ended with a generation of its log.
     #[error("the operating key of department {0} has ended: change it (`certmesh govern rotate`)")]
     Ended(DepartmentCode),
-    /// The block that raised the format to a version that this program does not know changed the key as well.
-    #[error(
-        "the members raised the format to version {version} in the block that brought this department's key into force, and this \
-         program does not know that version: upgrade it"
-    )]
-    LaterVersion {
-        /// The version.
-        version: u32,
-    },
     /// The key in force is not held here.
     #[error(
         "the operating key of epoch {epoch}, which is in force for department {department}, is not held by this node"
@@ -110,13 +101,6 @@ fn as_of(history: &History, code: &DepartmentCode, held: &KeyRing) -> Result<InF
         return Err(NoKey::Suspended { department, height });
     }
     let public = member.operating_key().ok_or(NoKey::Ended(*code))?;
-    let height = history.readable_height();
-    let then = history.member_at(code, height);
-    // A record names a height at which its key is in force.
-    if then.is_none_or(|then| (then.epoch, then.generation) != (member.epoch, member.generation)) {
-        let version = history.state().version();
-        return Err(NoKey::LaterVersion { version });
-    }
     let not_held = NoKey::NotHeld {
         department: *code,
         epoch: member.epoch,
@@ -124,7 +108,8 @@ fn as_of(history: &History, code: &DepartmentCode, held: &KeyRing) -> Result<InF
     Ok(InForce {
         key: held.find(public).ok_or(not_held)?,
         epoch: member.epoch,
-        height,
+        // A raise of the version changes nothing else, so what is so now was so then.
+        height: history.readable_height(),
         generation: member.generation,
     })
 }

@@ -136,6 +136,8 @@ pub struct Metrics {
     pub governance_pending: Gauge,
     /// Governors that have shown nothing newer of late, this department among them if it governs.
     pub governors_heard: Gauge,
+    /// How many have to have.
+    pub governors_to_hear: Gauge,
     /// Governors.
     pub governors: Gauge,
     governors_reached: Gauge,
@@ -203,6 +205,7 @@ impl Metrics {
             governance_height: Gauge::default(),
             governance_pending: Gauge::default(),
             governors_heard: Gauge::default(),
+            governors_to_hear: Gauge::default(),
             governors: Gauge::default(),
             governors_reached: Gauge::default(),
             governors_needed: Gauge::default(),
@@ -391,6 +394,11 @@ impl Metrics {
             "governors_heard",
             "Governors that have shown nothing newer of late, this department among them if it governs",
             self.governors_heard.clone(),
+        );
+        registry.register(
+            "governors_to_hear",
+            "Governors that have to have shown nothing newer before anything is valid here",
+            self.governors_to_hear.clone(),
         );
         registry.register(
             "governors",

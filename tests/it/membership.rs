@@ -169,7 +169,7 @@ fn a_department_joins_a_running_network_and_everybody_sees_what_it_issues() {
 fn a_suspended_member_records_nothing_until_it_is_resumed() {
     let mut net = with_newcomer(&[]);
     define_types(&net.client(NEWCOMER).unwrap(), NEWCOMER).unwrap();
-    net.issue(NEWCOMER, "BEFORE", 2);
+    let before = net.issue(NEWCOMER, "BEFORE", 2);
     net.converge();
     let (all, voters) = ([0, 1, 2, 3, 4, NEWCOMER], [1, 2, 3]);
     let code = net.code(NEWCOMER);
@@ -196,10 +196,20 @@ fn a_suspended_member_records_nothing_until_it_is_resumed() {
         net.log_state(NEWCOMER) == OwnLogState::ReadOnly
     });
     decide(&net, &["resume", &code], &voters, &all);
-    net.wait_writable(NEWCOMER);
+    // It goes on in the next generation of its log, with all that counts, at every member.
+    until("its log to go on", || {
+        let held = net.held(NEWCOMER, NEWCOMER);
+        net.log_state(NEWCOMER) == OwnLogState::Writable && held.generation == 1
+    });
     assert_eq!(net.held(NEWCOMER, NEWCOMER).size, size);
-    net.issue(NEWCOMER, "AFTER", 1);
+    let after = net.issue(NEWCOMER, "AFTER", 1);
     net.converge();
+    for id in [&before[0], &after[0]] {
+        net.wait_verdict(1, id, "valid", None);
+        // A file shows it, too.
+        let proof = net.http(1).get(&format!("/v1/certificates/{id}/proof"));
+        assert_eq!(proof.status, 200, "{proof:?}");
+    }
 }
 
 #[test]

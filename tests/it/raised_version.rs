@@ -118,7 +118,8 @@ fn whoever_hears_too_few_governors_says_unknown() {
     }
     net.start_again(0);
     net.start_again(1);
-    // The log is confirmed by its own department: it is the members' decisions that may be lacking. Three of seven are enough.
+    // The log is confirmed by its own department: it is the members' decisions that may be lacking. Of the six others three are
+    // enough.
     net.wait_verdict(0, &ids[0], "unknown", None);
     until("that to be the only thing that is missing", || {
         let found = net.api(0).verification(&ids[0]).unwrap();
@@ -129,6 +130,10 @@ fn whoever_hears_too_few_governors_says_unknown() {
         status.out.contains("know of no later decision"),
         "{status:?}"
     );
+    net.http(0)
+        .get(&format!("/v1/certificates/{}/proof", ids[0]))
+        .problem(409, "proof-not-available");
     net.start_again(2);
+    net.start_again(3);
     net.wait_verdict(0, &ids[0], "valid", None);
 }

@@ -86,7 +86,7 @@ pub(super) fn members(global: &Global, screen: &mut Screen) -> Result<Outcome, E
         let governs = if member.governs { "governs" } else { "" };
         let (tone, standing) = match member.standing {
             MemberStanding::Present => (Tone::Good, "member".to_owned()),
-            MemberStanding::Suspended { since } => {
+            MemberStanding::Suspended { since, .. } => {
                 (Tone::Bad, format!("suspended since block {since}"))
             }
             MemberStanding::Removed { since, .. } => {
@@ -119,7 +119,7 @@ pub(super) fn members(global: &Global, screen: &mut Screen) -> Result<Outcome, E
 fn member_json(member: &Member) -> Value {
     let (standing, since) = match member.standing {
         MemberStanding::Present => ("member", None),
-        MemberStanding::Suspended { since } => ("suspended", Some(since)),
+        MemberStanding::Suspended { since, .. } => ("suspended", Some(since)),
         MemberStanding::Removed { since, .. } => ("removed", Some(since)),
     };
     let roles: Vec<String> = member.roles.iter().map(ToString::to_string).collect();

@@ -25,7 +25,7 @@ pub(super) enum Standing {
     Mixed,
 }
 
-/// What made a log whole: so many epochs had ended, the last at this size.
+/// What made a log whole: so many epochs had ended, or decisions named a position in it, the last at this size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Settled {
     ended: usize,
@@ -52,9 +52,12 @@ impl Catalogue {
             let ends = epochs.filter_map(|(epoch, n)| Some((n, epoch.ended?.position)));
             ends.filter(|(_, end)| trail.keeps(end))
         };
+        let marks = || history.marks_in(id);
+        let sizes = ends().map(|(_, end)| end.size);
+        let sizes = sizes.chain(marks().map(|mark| mark.size));
         let settled = Settled {
-            ended: ends().count(),
-            size: ends().map(|(_, end)| end.size).max().unwrap_or(0),
+            ended: ends().count() + marks().count(),
+            size: sizes.max().unwrap_or(0),
         };
         if size < settled.size {
             return Ok(Standing::Short);
@@ -65,6 +68,11 @@ impl Catalogue {
         for (epoch, end) in ends() {
             let goes_on = size > end.size && log.record(end.size)?.record().key_epoch <= epoch;
             if goes_on || log.range_at(end.size)?.root() != end.root {
+                return Ok(Standing::Mixed);
+            }
+        }
+        for mark in marks() {
+            if log.range_at(mark.size)?.root() != mark.root {
                 return Ok(Standing::Mixed);
             }
         }

@@ -197,7 +197,7 @@ pub struct Govern {
 }
 
 /// Why members end a generation of a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub enum CutReason {
     /// The department's operating key was in other hands.
     Compromised,

@@ -245,3 +245,14 @@ impl Recovery {
         network.sign(Purpose::Recovery, self, by, identity)
     }
 }
+
+impl Item {
+    /// Whether a block has nothing beside it.
+    pub fn stands_alone(&self) -> bool {
+        match self {
+            Item::Recovery(_) => true,
+            Item::Decision(decision) => decision.proposal.raises(),
+            _ => false,
+        }
+    }
+}

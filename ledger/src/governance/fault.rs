@@ -63,8 +63,9 @@ pub enum BlockError {
         /// Those allowed.
         limit: usize,
     },
-    /// A recovery beside something else: who remains after it could not vote on that.
-    #[error("block {0} has a recovery beside other items")]
+    /// A recovery beside something else: who remains after it could not vote on that. Or a raise of the version: whoever does not
+    /// know that has to know everything else that is so.
+    #[error("block {0} has a recovery, or a raise of the version, beside other items")]
     Beside(u64),
     /// An item that does not hold.
     #[error("block {height}, item {at}: {fault}")]
@@ -113,6 +114,9 @@ pub enum Fault {
     /// Of a later version, or malformed.
     #[error("an item of kind {0} that the version in force does not have, or malformed")]
     Unreadable(u32),
+    /// It raises the version beside other actions.
+    #[error("it raises the version, and does something else as well: propose that by itself")]
+    RaisesBeside,
     /// It raises the format to a version that this program does not know. The block holds all the same, once enough have approved it
     /// whose programs do.
     #[error(
@@ -308,6 +312,11 @@ pub enum ActionFault {
     /// The value it replaces is not the present one.
     #[error("it replaces {0}, which is not so any more")]
     Overtaken(&'static str),
+    /// A cut beyond where the log of a suspended member counts.
+    #[error(
+        "the department is suspended, and its log counts up to {0} records: cut it there or before, with --size"
+    )]
+    BeyondSuspension(u64),
     /// Not a member.
     #[error("{0} is not a member")]
     NotAMember(DepartmentCode),

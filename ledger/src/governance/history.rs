@@ -12,10 +12,11 @@ use crate::genesis::{Genesis, Policy, Role};
 use crate::id::{DepartmentCode, TypeCode};
 use crate::names::{Lineage, LogId, LogName, NetworkId};
 
+use super::action::Position;
 use super::block::FinalBlock;
 use super::chain::BlockId;
 use super::fault::BlockError;
-use super::member::{GenerationEnded, Member, Standing, Trail};
+use super::member::{GenerationEnded, Marker, Member, Standing, Trail};
 use super::own::{EndReason, EpochEnd};
 use super::state::State;
 
@@ -288,14 +289,58 @@ impl History {
         versions.len() > 0 && versions.all(|(_, member)| member.roles.find(&role).is_some())
     }
 
-    /// Where the first later decision begins to judge a log, if that is below a size: from there on some of its records may count
-    /// for nothing. Also of what it goes on with of earlier generations.
+    /// Where some of a log's records begin to count for nothing, or may, as changes of its certificates, if that is below a size:
+    /// since a decision suspended its department, or took the role to issue. Also of what it goes on with of earlier generations.
     pub fn marked_below(&self, log: LogId, size: u64) -> Option<u64> {
-        let trail = self.trail(&log.department)?;
-        let positions = trail.markers.iter().map(|marker| marker.position);
-        let of_log = positions.filter(|it| it.log.generation <= log.generation && trail.keeps(it));
-        let first = of_log.map(|position| position.size).min()?;
-        (first < size).then_some(first)
+        let (code, trail) = (&log.department, self.trail(&log.department)?);
+        let may_void = |marker: &&Marker| {
+            let then = self.department_at(code, marker.height);
+            let issues = |then: &Member| self.issues_as_ever(then, marker.height);
+            marker.suspends || !then.is_some_and(issues)
+        };
+        let markers = trail.markers.iter();
+        let markers = markers.filter(|marker| marker_is_in(trail, marker, log));
+        let markers = markers.filter(may_void).map(|marker| marker.position.size);
+        // What it may do is judged at the height that a record names as well, and nothing marks from where on a generation was
+        // written without the role.
+        let ends = trail.generations.iter().take(log.generation as usize);
+        let until = trail.generations.iter().take(log.generation as usize);
+        let until = until.skip(1).map(|end| end.size).chain([size]);
+        let without = ends.zip(until).filter(|(begun, until)| {
+            begun.size < *until && !self.begins_as_ever(code, begun.height)
+        });
+        let without = without.map(|(begun, _)| begun.size);
+        markers.chain(without).min().filter(|first| *first < size)
+    }
+
+    /// Whether a department that writes again from a height on has the role to issue then, unless it never had it.
+    fn begins_as_ever(&self, code: &DepartmentCode, height: u64) -> bool {
+        let versions = self.members.get(code).map_or(&[][..], Vec::as_slice);
+        let after = versions.partition_point(|(since, _)| *since <= height);
+        let since = versions.iter().skip(after.saturating_sub(1));
+        // As of the heights before that nobody takes anything of it.
+        let mut writes = since.filter(|(_, member)| member.belongs() && member.is_active());
+        let first = writes.next();
+        first.is_none_or(|(since, member)| self.issues_as_ever(member, *since))
+    }
+
+    /// Whether a department has the role to issue as of a height, unless it never had it before.
+    fn issues_as_ever(&self, then: &Member, height: u64) -> bool {
+        let issues = |member: &Member| member.roles.find(&Role::Issue).is_some();
+        let before = self.members.get(&then.code).into_iter().flatten();
+        let mut before = before.take_while(|(since, _)| *since < height);
+        issues(then) || !before.any(|(_, member)| issues(member))
+    }
+
+    /// The positions that later decisions on a department name in a log, and in what it goes on with of earlier generations: where
+    /// these are of other records it is another log than what the members saw.
+    pub fn marks_in(&self, log: LogId) -> impl Iterator<Item = Position> {
+        let trail = self.trail(&log.department);
+        trail.into_iter().flat_map(move |trail| {
+            let markers = trail.markers.iter();
+            let markers = markers.filter(move |marker| marker_is_in(trail, marker, log));
+            markers.map(|marker| marker.position)
+        })
     }
 
     /// Whether nothing ended in a department's log, and no later decision judges a part of it.
@@ -384,6 +429,18 @@ impl History {
             .last()
             .expect("there are some from the beginning");
         rules
+    }
+}
+
+/// Whether a marker is in a log, or in what it goes on with of an earlier generation, and not just where that ended.
+fn marker_is_in(trail: &Trail, marker: &Marker, log: LogId) -> bool {
+    let (generation, size) = (marker.position.log.generation, marker.position.size);
+    match generation == log.generation {
+        true => true,
+        false if generation > log.generation => false,
+        false => trail
+            .generation_end(generation)
+            .is_some_and(|end| size < end.size),
     }
 }
 

@@ -155,11 +155,15 @@ impl History {
         let later = trail.markers.iter().filter(|marker| {
             marker.height > height && marker.position.log == log && marker.position.size <= seq
         });
-        let later = later.map(|marker| self.member_at(&code, marker.height).ok_or(absent));
-        let members: Vec<&Member> = std::iter::once(Ok(then))
-            .chain(later)
-            .collect::<Result<_, _>>()?;
-        if !members.iter().all(|member| member.is_active()) {
+        // One that took a role takes nothing else, also if the department was suspended then: that has a marker of its own.
+        let mut members = vec![then];
+        for marker in later {
+            match self.member_at(&code, marker.height) {
+                Some(member) if !marker.suspends => members.push(member),
+                _ => return Err(Why::Suspended(code)),
+            }
+        }
+        if !then.is_active() {
             return Err(Why::Suspended(code));
         }
         // Whatever key and height it claims: epochs and heights never go back along a log, so nothing else stands below them.

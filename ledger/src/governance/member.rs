@@ -22,6 +22,8 @@ pub enum Standing {
     Suspended {
         /// Since this height.
         since: u64,
+        /// Up to where its log counts.
+        position: Position,
     },
     /// It does no longer.
     Removed {
@@ -118,7 +120,7 @@ impl Member {
     /// Since when it is suspended.
     pub fn suspended_since(&self) -> Option<u64> {
         match self.standing {
-            Standing::Suspended { since } => Some(since),
+            Standing::Suspended { since, .. } => Some(since),
             _ => None,
         }
     }
@@ -156,6 +158,8 @@ pub struct Ended {
 pub enum GenerationEnd {
     /// Its log goes on in the next one.
     Cut(CutReason),
+    /// Its department was suspended there; since it was resumed its log goes on in the next one.
+    Suspended,
     /// Its department was removed.
     Removed,
 }
@@ -180,6 +184,8 @@ pub struct Marker {
     pub height: u64,
     /// From here on.
     pub position: Position,
+    /// Whether the department was suspended or removed there: no record counts from there on. Otherwise a role was taken.
+    pub suspends: bool,
 }
 
 /// What a department's records are judged by, besides what it was at the height they name. Each part states its height, so

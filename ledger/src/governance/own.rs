@@ -169,7 +169,7 @@ impl SignedChange {
 }
 
 /// Why an epoch of a department's operating keys ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub enum EndReason {
     /// Its key was replaced in good order.
     Rotated,

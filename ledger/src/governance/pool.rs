@@ -219,8 +219,8 @@ impl Pool {
         let mut next = state.at(clock_ms);
         let (mut items, mut room) = (Vec::new(), MAX_BLOCK - AROUND_ITEMS);
         for item in self.items() {
-            // It stands alone.
-            if matches!(item, Item::Recovery(_)) {
+            let alone = item.stands_alone();
+            if matches!(item, Item::Recovery(_)) || alone && !items.is_empty() {
                 continue;
             }
             let size = codec::encode(&item).len();
@@ -231,6 +231,9 @@ impl Pool {
                 next = after;
                 room -= size;
                 items.push(item);
+                if alone {
+                    break;
+                }
             }
         }
         Bounded::first(items)

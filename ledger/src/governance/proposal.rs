@@ -36,6 +36,12 @@ pub struct Proposal {
 }
 
 impl Proposal {
+    /// Whether it raises the version.
+    pub fn raises(&self) -> bool {
+        let raises = |action: &Action| matches!(action, Action::RaiseVersion(_));
+        self.actions.iter().any(raises)
+    }
+
     /// Its hash: what its proposer signs.
     pub fn id(&self, network: NetworkId) -> ProposalId {
         ProposalId(network.message(Purpose::Proposal, self))

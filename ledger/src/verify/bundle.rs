@@ -121,6 +121,12 @@ pub enum BundleError {
         /// The last one known here.
         known: u64,
     },
+    /// It was made by a version of the format that this program does not know: it may be right.
+    #[error(
+        "the proof was made by version {0} of the format, to which the members raised it, and this program does not know that: \
+         upgrade it"
+    )]
+    LaterVersion(u32),
     /// A record is malformed.
     #[error("{0}")]
     Record(#[from] RecordError),
@@ -331,10 +337,14 @@ impl Bundle {
 
 impl BundleError {
     fn of(error: CheckpointError, members: &Membership) -> BundleError {
+        let history = members.history();
         match error {
+            CheckpointError::Early { height, .. } if history.head_at(height).is_some() => {
+                BundleError::LaterVersion(history.state().version())
+            }
             CheckpointError::Early { height: named, .. } => BundleError::Early {
                 named,
-                known: members.history().height(),
+                known: history.height(),
             },
             other => BundleError::Checkpoint(other),
         }
@@ -379,7 +389,10 @@ fn unvouched(
         return None;
     };
     // Also of one of just that size and root: its statuses and its time are its signer's word alone, who may have dated it back.
-    let (size, _) = *judge.leads_to.first()?;
+    let leads_to = judge.leads_to.first().map(|(size, _)| *size);
+    // That it leads to the records that a decision named a file can't show: another history with the same key is as good.
+    let marks = history.marks_in(log).map(|mark| mark.size);
+    let size = leads_to.or_else(|| marks.filter(|mark| *mark < checkpoint.size).min())?;
     let by = cosignatures.iter().map(|cosignature| cosignature.witness);
     match history.is_witnessed(&log.department, by) {
         true => None,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use certmesh_ledger::catalogue::Stale;
 use certmesh_ledger::id::{CertificateId, Date, DepartmentCode};
 use certmesh_ledger::names::LogId;
 use certmesh_ledger::record::is_dated_ahead;
@@ -142,13 +143,19 @@ impl PeerService {
             let at = stopped.undisputed();
             return Err(Refusal::ProofNotAvailable(Unprovable::Disputed { at }));
         }
+        let asked_ms = self.peer.clock.now_ms();
+        let unprovable = |stale: &Stale| {
+            let missing = stale.into();
+            Refusal::ProofNotAvailable(Unprovable::NotNewestHeld { missing })
+        };
+        // Whoever reads it may know no more of what the members decided than this peer.
+        catalogue
+            .check_decisions(asked_ms)
+            .map_err(|stale| unprovable(&stale))?;
         if *log != catalogue.own() {
-            let asked_ms = self.peer.clock.now_ms();
             return match catalogue.freshness(log, asked_ms) {
                 Ok(_) => Ok(()),
-                Err(stale) => Err(Refusal::ProofNotAvailable(Unprovable::NotNewestHeld {
-                    missing: (&stale).into(),
-                })),
+                Err(stale) => Err(unprovable(&stale)),
             };
         }
         if !self.peer.own.is_confirmed() {

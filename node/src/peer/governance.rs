@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use certmesh_ledger::governance::consensus::Moment;
 use certmesh_ledger::governance::engine::{
-    Command, Engine, Event, Known, News, NewsId, Question, QuestionId, Seat, Verdict, is_enough,
+    Command, Engine, Event, Heard, Known, News, NewsId, Question, QuestionId, Seat, Verdict,
 };
 use certmesh_ledger::governance::{BlockId, Changes, FinalBlock, Item, Refused, Store};
 use certmesh_ledger::id::DepartmentCode;
@@ -69,8 +69,8 @@ pub(crate) struct Shown {
     pub(crate) pending: Vec<Item>,
     /// Which attempt at the next block this node takes part in.
     pub(crate) round: Option<u32>,
-    /// Governors that have shown nothing newer of late, this one included, and all of them.
-    pub(crate) governors: (usize, usize),
+    /// Governors that have shown nothing newer of late.
+    pub(crate) governors: Heard,
     /// Whether this node votes.
     pub(crate) seat: Seat,
     /// The block that keeps this node from voting for a recovery that waits.
@@ -82,8 +82,7 @@ pub(crate) struct Shown {
 impl Shown {
     /// Whether enough governors have shown nothing newer.
     pub(crate) fn is_current(&self) -> bool {
-        let (shown, all) = self.governors;
-        self.failed.is_none() && is_enough(shown, all)
+        self.failed.is_none() && self.governors.is_enough()
     }
 }
 
@@ -313,8 +312,9 @@ impl Running {
             let now_ms = self.peer.clock.now_ms();
             self.peer.catalogue.decisions_confirmed(now_ms);
         }
-        metrics.governors_heard.set(count(shown.governors.0));
-        metrics.governors.set(count(shown.governors.1));
+        metrics.governors_heard.set(count(shown.governors.shown));
+        metrics.governors_to_hear.set(count(shown.governors.needed));
+        metrics.governors.set(count(shown.governors.all));
     }
 
     /// Answers what still comes: nothing was taken.

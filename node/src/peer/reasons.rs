@@ -156,11 +156,6 @@ coded! {
             /// Its position.
             seq: u64,
         },
-        /// The key came into force with a version that this program does not know.
-        "later-format" LaterFormat {
-            /// That version.
-            version: u32,
-        },
         /// The mark of the last run can't be written.
         "mark" Mark {
             /// What the disk said.

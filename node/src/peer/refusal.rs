@@ -324,7 +324,6 @@ impl From<NoKey> for Refusal {
             NoKey::NotAMember(_) => ReadOnly::Removed,
             NoKey::Suspended { height, .. } => ReadOnly::Suspended { height },
             NoKey::Ended(_) => ReadOnly::KeyEnded,
-            NoKey::LaterVersion { version } => ReadOnly::LaterFormat { version },
             NoKey::NotHeld { epoch, .. } => ReadOnly::KeyNotHeld { epoch },
         })
     }

@@ -23,6 +23,8 @@ coded! {
         "generation" Generation,
         /// Its log was ended before it.
         "cut" Cut,
+        /// The department was suspended before it, and resumed since.
+        "suspended-before" SuspendedBefore,
         /// The department was removed before it.
         "removed" Removed,
         /// The key was not in force then.
@@ -47,6 +49,7 @@ impl From<&Why> for NotCounting {
             },
             Why::Generation => NotCounting::Generation,
             Why::Void(GenerationEnd::Cut(_)) => NotCounting::Cut,
+            Why::Void(GenerationEnd::Suspended) => NotCounting::SuspendedBefore,
             Why::Void(GenerationEnd::Removed) => NotCounting::Removed,
             Why::NotInForce => NotCounting::NotInForce,
             Why::Ended(EndReason::Rotated) => NotCounting::Rotated,

@@ -24,6 +24,7 @@ use super::block::{FinalBlock, Item, MAX_ITEMS};
 use super::chain::BlockId;
 use super::consensus::{self, Consensus, Entry, Message, Moment};
 use super::fault::{BlockError, Fault};
+use super::fold::quorum;
 use super::history::{Changes, History};
 use super::member::Member;
 use super::pool::{Pool, Refused};
@@ -216,6 +217,8 @@ impl Engine {
             Event::News(from, id, news) => {
                 let verdict = match news {
                     Some(news) => self.on_news(from, *news, at),
+                    // What a later version says need not be what this program can read.
+                    None if !self.history.state().is_readable() => Verdict::Ignore,
                     None => Verdict::Reject,
                 };
                 self.commands.push(Command::Judge(id, verdict));
@@ -284,12 +287,10 @@ impl Engine {
         let Some(living) = governor.map(Member::operating_key) else {
             return Seat::None;
         };
-        if !self.history.state().is_readable() {
-            return Seat::Outdated;
-        }
         match living.filter(|key| self.keys.find(key).is_some()) {
             None => Seat::KeyNotHeld,
             Some(key) if self.barred.contains(key) => Seat::Barred,
+            Some(_) if !self.history.state().is_readable() => Seat::Outdated,
             Some(_) => Seat::Votes,
         }
     }
@@ -309,21 +310,20 @@ impl Engine {
         consensus.bound_to().filter(|_| votes_elsewhere && is_asked)
     }
 
-    /// How many governors have shown nothing newer within the policy's age, this one included, and how many there are.
-    pub fn governors_heard(&self, at: Moment) -> (usize, usize) {
+    /// Which governors have shown nothing newer within the policy's age.
+    pub fn governors_heard(&self, at: Moment) -> Heard {
         let state = self.history.state();
         let since = at.running_ms.saturating_sub(state.policy().fresh_ms);
         let here = (state.height(), state.head());
-        let shows = |code: &DepartmentCode| {
-            *code == self.own || self.peers.shows_nothing_newer(code, here, since)
-        };
-        let governors = state.governors().map(|governor| governor.code);
-        let (mut shown, mut all) = (0, 0);
-        for code in governors {
-            all += 1;
-            shown += usize::from(shows(&code));
+        let governs = state.governor(&self.own).is_some();
+        let all = state.governors().count();
+        let others = state.governors().filter(|other| other.code != self.own);
+        let shows = |other: &&Member| self.peers.shows_nothing_newer(&other.code, here, since);
+        Heard {
+            shown: others.filter(shows).count() + usize::from(governs),
+            all,
+            needed: needed_to_be_current(all, governs),
         }
-        (shown, all)
     }
 
     fn on_news(&mut self, from: DepartmentCode, news: News, at: Moment) -> Verdict {
@@ -594,10 +594,33 @@ impl Engine {
     }
 }
 
-/// Whether a peer is current that so many governors of all have shown nothing newer: more than a third. Else it may be cut off
-/// from a majority that decides without it, and its yes could be one that was taken back.
-pub fn is_enough(shown: usize, all: usize) -> bool {
-    all < 3 * shown
+/// Governors that know of no later decision than a peer does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Those that have shown it, and the peer's own department if it governs.
+    pub shown: usize,
+    /// All of them.
+    pub all: usize,
+    /// How many the peer has to hear of to be current, its own department among them.
+    pub needed: usize,
+}
+
+impl Heard {
+    /// Whether they are enough. Else the peer may be cut off from a majority that decides without it, and its yes could be one that
+    /// was taken back.
+    pub fn is_enough(&self) -> bool {
+        self.needed > 0 && self.shown >= self.needed
+    }
+}
+
+/// How many of so many governors a peer has to hear of: of the others more than a third, so that one of them does not lie; none
+/// where nothing is decided without the peer itself.
+fn needed_to_be_current(all: usize, governs: bool) -> usize {
+    let others = all - usize::from(governs);
+    match governs && quorum(all) > others {
+        true => 1,
+        false => others / 3 + 1 + usize::from(governs),
+    }
 }
 
 /// The key that a department's node votes with now; none if it does not govern, has another key, may have forgotten votes, or could

@@ -3,6 +3,7 @@
 use crate::codec::Ascending;
 use crate::genesis::{MAX_DEPARTMENTS, MAX_GOVERNORS, Role};
 use crate::id::DepartmentCode;
+use crate::names::LogId;
 
 use super::super::action::{
     Action, Admit, ChangeRoles, Cut, CutReason, Govern, Position, RaiseVersion, Remove,
@@ -98,19 +99,45 @@ impl State {
             return Err(ActionFault::Overtaken("that it is not suspended"));
         }
         self.check_position(&suspend.position)?;
-        self.mark(suspend.position);
+        self.mark(suspend.position, true);
         let since = self.height;
-        self.member_mut(&code).standing = Standing::Suspended { since };
+        let position = suspend.position;
+        self.member_mut(&code).standing = Standing::Suspended { since, position };
         Ok(())
     }
 
     fn resume(&mut self, resume: &Resume) -> Done {
         let member = self.acted_on(&resume.department)?;
-        if member.suspended_since() != Some(resume.since) {
-            return Err(ActionFault::Overtaken("a suspension"));
-        }
+        let position = match member.standing {
+            Standing::Suspended { since, position } if since == resume.since => position,
+            _ => return Err(ActionFault::Overtaken("a suspension")),
+        };
+        // The log may have been cut meanwhile, which settled where it goes on.
+        let position = match position.log == member.log() {
+            true => position,
+            false => self.beginning_of(member.log()),
+        };
+        // Of what stands in the log beyond nobody could ever prove what counts.
+        let (why, first) = (
+            GenerationEnd::Suspended,
+            member.epoch.max(member.first_epoch),
+        );
+        self.begin_generation(&position, why, EndReason::Rotated, first);
         self.member_mut(&resume.department).standing = Standing::Present;
         Ok(())
+    }
+
+    /// What a present log began with.
+    fn beginning_of(&self, log: LogId) -> Position {
+        let trail = self.trail(&log.department);
+        match trail.and_then(|trail| trail.generations.last()) {
+            None => Position::beginning(log),
+            Some(kept) => Position {
+                log,
+                size: kept.size,
+                root: kept.root,
+            },
+        }
     }
 
     fn remove(&mut self, remove: &Remove) -> Done {
@@ -128,7 +155,7 @@ impl State {
         {
             return Err(ActionFault::Successor(successor));
         }
-        self.mark(remove.position);
+        self.mark(remove.position, true);
         let all = u32::MAX;
         self.end_generation(
             &remove.position,
@@ -166,7 +193,7 @@ impl State {
         match &change.position {
             Some(position) if !change.take.is_empty() && position.log.department == code => {
                 self.check_position(position)?;
-                self.mark(*position);
+                self.mark(*position, false);
             }
             None if change.take.is_empty() => {}
             _ => return Err(ActionFault::NoPosition),
@@ -198,12 +225,20 @@ impl State {
                 next: present.saturating_add(1),
             });
         }
+        // What it wrote beyond is void, and would stay in its log for good.
+        if let Standing::Suspended { position, .. } = member.standing
+            && position.log == cut.position.log
+            && position.size < cut.position.size
+        {
+            return Err(ActionFault::BeyondSuspension(position.size));
+        }
         self.check_position(&cut.position)?;
         let why = match cut.why {
             CutReason::Compromised => EndReason::Stolen,
             CutReason::Forked | CutReason::Lost => EndReason::Rotated,
         };
-        self.begin_generation(&cut.position, cut.why, why, cut.first_epoch);
+        let cut_for = GenerationEnd::Cut(cut.why);
+        self.begin_generation(&cut.position, cut_for, why, cut.first_epoch);
         Ok(())
     }
 
@@ -304,9 +339,13 @@ impl State {
         }
     }
 
-    fn mark(&mut self, position: Position) {
+    fn mark(&mut self, position: Position, suspends: bool) {
         let height = self.height;
-        let marker = Marker { height, position };
+        let marker = Marker {
+            height,
+            position,
+            suspends,
+        };
         self.trail_mut(&position.log.department)
             .markers
             .push(marker);
@@ -316,11 +355,11 @@ impl State {
     pub(super) fn begin_generation(
         &mut self,
         position: &Position,
-        cut: CutReason,
+        why: GenerationEnd,
         epochs: EndReason,
         first_epoch: u32,
     ) {
-        self.end_generation(position, GenerationEnd::Cut(cut), epochs, first_epoch);
+        self.end_generation(position, why, epochs, first_epoch);
         let code = position.log.department;
         let generation = self
             .trail(&code)

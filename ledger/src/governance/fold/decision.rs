@@ -42,9 +42,8 @@ impl State {
     /// Nobody approves a version that his own program does not know. As many as have to vote for a block are asked for, whatever
     /// the policy says: else those left could not decide on anything before others have upgraded.
     fn share_needed(&self, proposal: &Proposal) -> Share {
-        let raises = |action: &Action| matches!(action, Action::RaiseVersion(_));
         let decide = self.policy.decide;
-        match proposal.actions.iter().any(raises) {
+        match proposal.raises() {
             true if decide.is_below(Share::TWO_THIRDS) => Share::TWO_THIRDS,
             _ => decide,
         }
@@ -57,6 +56,9 @@ impl State {
 
     fn carry_out(&mut self, proposal: &Proposal) -> Result<(), Fault> {
         let before = self.deciding();
+        if proposal.raises() && proposal.actions.len() > 1 {
+            return Err(Fault::RaisesBeside);
+        }
         for (at, action) in proposal.actions.iter().enumerate() {
             let refused = |fault| Fault::Action { at, fault };
             self.act(action).map_err(refused)?;

@@ -41,8 +41,7 @@ impl State {
                 limit: MAX_BLOCK,
             });
         }
-        let recovers = |item: &Item| matches!(item, Item::Recovery(_));
-        if block.items.len() > 1 && block.items.iter().any(recovers) {
+        if block.items.len() > 1 && block.items.iter().any(Item::stands_alone) {
             return Err(BlockError::Beside(height));
         }
         let mut next = self.at(block.time_ms);

@@ -7,7 +7,7 @@ use crate::id::DepartmentCode;
 
 use super::super::action::CutReason;
 use super::super::fault::Fault;
-use super::super::member::{Ended, Trail};
+use super::super::member::{Ended, GenerationEnd, Trail};
 use super::super::own::{EndReason, EpochEnded, SignedChange};
 use super::super::state::{State, UsedKey};
 
@@ -71,8 +71,8 @@ impl State {
             let (epoch, height) = (member.epoch, self.height);
             self.trail_mut(&code).add_epoch(operating, height);
             if let Some(lost) = &change.lost {
-                let (cut, epochs) = (CutReason::Lost, EndReason::Rotated);
-                self.begin_generation(&lost.position, cut, epochs, epoch);
+                let (why, epochs) = (GenerationEnd::Cut(CutReason::Lost), EndReason::Rotated);
+                self.begin_generation(&lost.position, why, epochs, epoch);
             }
         }
         Ok(())

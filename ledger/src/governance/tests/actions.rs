@@ -156,6 +156,7 @@ fn a_suspended_member_is_judged_as_such_from_the_position_on() {
     let marker = Marker {
         height: 1,
         position: world.position(4, 17),
+        suspends: true,
     };
     assert_eq!(world.state.trail(&code(4)).unwrap().markers, [marker]);
     let overtaken = ActionFault::Overtaken("that it is not suspended");
@@ -455,4 +456,61 @@ fn catalogue_key_policy_and_version_are_replaced_from_what_they_are() {
         let fault = ActionFault::Overtaken("a version");
         assert_eq!(world.refused(raise.into()), fault);
     }
+}
+
+#[test]
+fn a_version_is_raised_by_itself_so_that_whoever_does_not_know_it_knows_all_else() {
+    let mut world = World::new(4, 1);
+    let raise = Action::from(RaiseVersion { after: 2 });
+    let suspend = world.suspend(4, 0);
+    let both = world.decision(&[raise.clone(), suspend]);
+    assert_eq!(world.fault(&both.into()), Fault::RaisesBeside);
+    let alone = world.decision(&[raise]);
+    let change = world.rotation(4).0;
+    let beside = world.block(vec![alone.clone().into(), change.clone().into()]);
+    assert_eq!(world.state.apply(&beside), Err(BlockError::Beside(1)));
+    // Whatever waits, a block is made of what goes together.
+    let mut pool = Pool::default();
+    for item in [Item::from(alone.clone()), change.into()] {
+        pool.add(&item, &world.state, world.time_ms).unwrap();
+    }
+    let next = pool.next(&world.state, world.time_ms);
+    assert_eq!(next.to_vec(), [Item::from(alone)]);
+}
+
+#[test]
+fn the_log_of_a_suspended_member_is_not_cut_beyond_where_it_counts() {
+    let mut world = World::new(4, 1);
+    let suspend = world.suspend(4, 7);
+    world.decide(&[suspend]).unwrap();
+    let cut = |world: &World, size| {
+        Action::from(Cut {
+            position: world.position(4, size),
+            why: CutReason::Forked,
+            first_epoch: 0,
+        })
+    };
+    let beyond = cut(&world, 8);
+    assert_eq!(world.refused(beyond), ActionFault::BeyondSuspension(7));
+    let there = cut(&world, 7);
+    world.decide(&[there]).unwrap();
+    // Roles that were taken in the same decision, elsewhere, say nothing about where it goes on.
+    let mut world = World::new(4, 1);
+    let take = ChangeRoles {
+        department: code(4),
+        give: Ascending::default(),
+        take: Ascending::new(vec![Role::Issue]).unwrap(),
+        position: Some(world.position(4, 3)),
+    };
+    let suspend = world.suspend(4, 7);
+    world.decide(&[take.into(), suspend]).unwrap();
+    let department = code(4);
+    let since = world.member(4).suspended_since().unwrap();
+    world
+        .decide(&[Resume { department, since }.into()])
+        .unwrap();
+    let history = world.history();
+    let log = history.present_log(&department);
+    assert_eq!(history.beginning(log).unwrap().size, 7);
+    assert_eq!(history.marked_below(log, 7), Some(3));
 }

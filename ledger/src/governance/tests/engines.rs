@@ -151,8 +151,7 @@ impl Engines {
     }
 
     fn is_current(&self, n: usize) -> bool {
-        let (shown, all) = self.engine(n).governors_heard(self.moment());
-        is_enough(shown, all)
+        self.engine(n).governors_heard(self.moment()).is_enough()
     }
 
     /// What a node makes of news that another passes on.

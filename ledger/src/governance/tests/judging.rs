@@ -132,11 +132,59 @@ fn from_the_position_of_a_suspension_on_no_older_height_helps() {
     assert!(while_suspended.word_of(&code(4), 0, 1).is_none());
     resume(&mut world);
     let resumed = world.history();
-    // What it writes as of the resumption counts, what it dates back before the suspension doesn't.
-    assert_eq!(why(&resumed, 20, 0, 2), None);
-    assert_eq!(why(&resumed, 20, 0, 0), suspended);
-    assert_eq!(why(&resumed, 20, 0, 1), suspended);
+    // It goes on in the next generation of its log, behind what counts. Of the one before nothing beyond does.
+    let void = Some(Why::Void(GenerationEnd::Suspended));
+    for (height, expected) in [(0, void), (1, void), (2, Some(Why::Generation))] {
+        assert_eq!(why(&resumed, 20, 0, height), expected, "{height}");
+    }
     assert_eq!(why(&resumed, 19, 0, 0), None);
+    let of_next = |height| resumed.judge(&claim(4, 1, 20, 0, height));
+    assert!(matches!(of_next(2), Judgement::By(_)));
+    for height in [0, 1] {
+        let generation = Judgement::Nothing(Why::Generation);
+        assert_eq!(of_next(height), generation, "dated back");
+    }
+    assert_eq!(resumed.marked_below(claim(4, 1, 0, 0, 0).log, 30), None);
+    // A cut while it was suspended has settled where it goes on.
+    let mut world = World::new(4, 1);
+    suspend(&mut world, 20);
+    cut(&mut world, 15, CutReason::Forked, 0);
+    resume(&mut world);
+    let history = world.history();
+    let log = claim(4, 2, 0, 0, 0).log;
+    assert_eq!(history.present_log(&code(4)), log);
+    assert_eq!(history.beginning(log).unwrap().size, 15);
+    let while_suspended = history.judge(&claim(4, 1, 15, 0, 2));
+    let void = Why::Void(GenerationEnd::Suspended);
+    assert_eq!(while_suspended, Judgement::Nothing(void));
+}
+
+#[test]
+fn only_what_may_void_changes_of_certificates_keeps_them_from_being_proved() {
+    let mut world = World::new(4, 1);
+    let log = world.member(4).log();
+    let role = Role::Define(code(60));
+    let change = |give: &[Role], take: &[Role], position| {
+        Action::from(ChangeRoles {
+            department: code(4),
+            give: Ascending::new(give.to_vec()).unwrap(),
+            take: Ascending::new(take.to_vec()).unwrap(),
+            position,
+        })
+    };
+    let position = world.position(4, 7);
+    world.decide(&[change(&[role], &[], None)]).unwrap();
+    world
+        .decide(&[change(&[], &[role], Some(position))])
+        .unwrap();
+    assert_eq!(world.history().marked_below(log, 8), None);
+    world
+        .decide(&[change(&[], &[Role::Issue], Some(position))])
+        .unwrap();
+    assert_eq!(world.history().marked_below(log, 8), Some(7));
+    assert_eq!(world.history().marked_below(log, 7), None);
+    world.decide(&[change(&[Role::Issue], &[], None)]).unwrap();
+    assert_eq!(world.history().marked_below(log, 8), Some(7));
 }
 
 #[test]
@@ -187,7 +235,8 @@ fn a_role_that_was_taken_is_not_used_by_naming_an_older_height() {
         panic!("it counts, for what needs no role")
     };
     assert!(!judge.has_role(role));
-    assert_eq!(why(&later, 9, 0, 0), Some(Why::Suspended(code(4))));
+    let void = Some(Why::Void(GenerationEnd::Suspended));
+    assert_eq!(why(&later, 9, 0, 0), void);
     assert!(history.had_role(&code(4), role, 0));
     assert!(!history.had_role(&code(4), role, 1));
 }
@@ -351,4 +400,25 @@ fn what_names_a_height_of_a_later_version_is_early_and_what_names_one_before_is_
     assert_eq!(history.judge(&claim(4, 0, 0, 1, 2)), Judgement::Early);
     assert_eq!(why(&history, 0, 1, 1), None);
     assert_eq!(why(&history, 0, 0, 1), Some(Why::NotInForce));
+}
+
+#[test]
+fn a_role_that_is_taken_of_a_suspended_member_takes_nothing_else() {
+    let mut world = World::new(4, 1);
+    suspend(&mut world, 10);
+    let take = ChangeRoles {
+        department: code(4),
+        give: Ascending::default(),
+        take: Ascending::new(vec![Role::Issue]).unwrap(),
+        position: Some(world.position(4, 8)),
+    };
+    world.decide(&[take.into()]).unwrap();
+    let history = world.history();
+    let has_role = |seq| match history.judge(&claim(4, 0, seq, 0, 0)) {
+        Judgement::By(judge) => judge.has_role(Role::Issue),
+        other => panic!("{other:?}"),
+    };
+    // What stands before the suspension counts; what needs the role does up to where that was taken.
+    assert_eq!([7, 8, 9].map(has_role), [true, false, false]);
+    assert_eq!(why(&history, 10, 0, 0), Some(Why::Suspended(code(4))));
 }

@@ -538,19 +538,4 @@ fn a_department_that_has_not_upgraded_appends_by_the_version_before() {
     let (_, checkpoint) = writer.append(2, vec![issue(2)]).unwrap();
     assert_eq!(checkpoint.height, 0, "the last that it can judge by");
     assert_eq!(log.record(1).unwrap().record().height, 0);
-    // Its key came into force with the version.
-    let mut net = Net::new();
-    let log = net.log();
-    let mut writer = net.writer(&log);
-    let raise = net.world.decision(&[RaiseVersion { after: 2 }.into()]);
-    let (change, key) = net.world.rotation(4);
-    net.world.make(vec![raise.into(), change.into()]).unwrap();
-    net.ring.add(key);
-    net.catch_up();
-    let refused = writer.append(1, vec![issue(1)]);
-    let later = NoKey::LaterVersion { version: 2 };
-    assert!(
-        matches!(&refused, Err(WriteError::NoKey(why)) if *why == later),
-        "{refused:?}"
-    );
 }

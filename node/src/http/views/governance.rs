@@ -7,14 +7,13 @@ use certmesh_ledger::membership::Membership;
 use crate::app::govern::{self, Shown};
 
 pub(crate) fn governance(members: &Membership, shown: &Shown) -> GovernanceView {
-    let (heard, governors) = shown.governors;
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     GovernanceView {
         network: members.network().to_string(),
         height: shown.known.height,
         head: shown.known.head.to_string(),
-        governors_heard: count(heard),
-        governors: count(governors),
+        governors_heard: count(shown.governors.shown),
+        governors: count(shown.governors.all),
         current: shown.is_current(),
         round: shown.round,
         pending: shown
