@@ -26,8 +26,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{Authority, Catalogue, CertificateState, Denial};
 use crate::codec::{self, Bounded, Text};
+use crate::crypto::catalogue_keys::CatalogueKeys;
 use crate::crypto::hash::{Purpose, hash};
-use crate::crypto::keys::{CatalogueKey, Signature, SigningKey};
+use crate::crypto::keys::{Signature, SigningKey};
 use crate::id::{CertificateId, Date, DepartmentCode};
 use crate::log::ReadError;
 use crate::membership::Membership;
@@ -340,7 +341,7 @@ pub enum DecideError {
 /// [`DecideError`]: then nothing is decided.
 pub fn decide(
     catalogue: &Catalogue,
-    key: &CatalogueKey,
+    keys: &CatalogueKeys,
     asked: Asked,
     request: &SignedRetrieval,
     now_ms: u64,
@@ -348,9 +349,11 @@ pub fn decide(
     let (own, retrieval) = (catalogue.own(), request.retrieval());
     // Another department of its division may claim the certificate as well: here this department's own counts.
     let held = catalogue.certificate_in(&own, &retrieval.certificate)?;
-    // Otherwise the receipt would report a look at somebody else.
+    // Otherwise the receipt would report a look at somebody else. The asker may not know yet that a key was replaced.
     if let Some(state) = &held
-        && key.blind(&state.certificate().subject, retrieval.day()) != retrieval.subject
+        && !keys
+            .blinded(&[state.certificate().subject], retrieval.day())
+            .contains(&retrieval.subject)
     {
         return Err(Improper::Subject.into());
     }
