@@ -163,8 +163,10 @@ pub enum NotTaken {
     /// It was answered before.
     #[error("the issuer has already answered this request")]
     Replayed,
-    /// The issuer can't write receipts at present.
-    #[error("the issuer can't record receipts at present, so it answers nothing")]
+    /// The issuer can't write receipts at present, or can't tell whom the request is about.
+    #[error(
+        "the issuer can't record receipts at present, or lacks a catalogue key, so it answers nothing"
+    )]
     Unavailable,
     /// This department asks too much at a time.
     #[error("the issuer has too many requests at a time")]

@@ -8,14 +8,16 @@ pub(crate) mod fetching;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use certmesh_ledger::crypto::catalogue_keys::{CatalogueKeys, HeldCatalogueKeys};
 use certmesh_ledger::crypto::keys::{CatalogueCommitment, CatalogueKey, Secret, SecretFile};
 use certmesh_ledger::crypto::secret_files;
+use certmesh_ledger::governance::{Action, Item};
 use certmesh_ledger::id::{Date, HolderKind};
 use certmesh_ledger::record::{BlindedSubject, SubjectTag};
 use certmesh_text::governance::short;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 use super::key_files::{KeyFault, KeyReader};
@@ -30,7 +32,9 @@ pub(crate) struct CatalogueKeyFiles {
     path: PathBuf,
     reader: KeyReader,
     held: RwLock<HeldCatalogueKeys>,
-    /// The chain commits to another key than before, perhaps.
+    /// Those of proposals that somebody here is about to approve, and until when.
+    proposed: Mutex<Vec<(CatalogueCommitment, Instant)>>,
+    /// The chain commits to another key than before, or one of a proposal is wanted.
     pub(crate) changed: Notify,
 }
 
@@ -68,8 +72,14 @@ impl CatalogueKeyFiles {
             path,
             reader,
             held: RwLock::new(keys.into_iter().collect()),
+            proposed: Mutex::default(),
             changed: Notify::new(),
         }
+    }
+
+    /// Whether a key is at hand, in force or not.
+    fn holds(&self, commitment: &CatalogueCommitment) -> bool {
+        self.held.read().find(commitment).is_some()
     }
 
     /// Takes up keys that were put there since.
@@ -179,18 +189,6 @@ impl Peer {
         Some(Warning::CatalogueKey(why))
     }
 
-    /// Whether this node holds a key, in force or not. Reads files.
-    ///
-    /// # Errors
-    /// [`KeyFault`].
-    pub(crate) fn holds_catalogue_key(
-        &self,
-        commitment: &CatalogueCommitment,
-    ) -> Result<bool, KeyFault> {
-        self.catalogue_keys.read_again()?;
-        Ok(self.catalogue_keys.held.read().find(commitment).is_some())
-    }
-
     /// Takes up keys that somebody has put there.
     ///
     /// # Errors
@@ -199,8 +197,7 @@ impl Peer {
         let files = &self.catalogue_keys;
         files.read_again().map_err(|error| error.to_string())?;
         let first = self.catalogue.members().genesis().catalogue_key();
-        let is_held = files.held.read().find(&first).is_some();
-        match is_held || !is_there(&files.path) {
+        match files.holds(&first) || !is_there(&files.path) {
             true => Ok(()),
             false => Err(format!(
                 "{}: not this network's key: move it away, and the other members are asked for the right one",
@@ -209,15 +206,29 @@ impl Peer {
         }
     }
 
-    /// A key that is in force, or was, if it is held here. One that is only proposed is nobody else's yet.
-    pub(crate) fn catalogue_key_of_chain(
+    /// A key that other members may have, if it is held here: one that is in force, or was, or is proposed to those who decide.
+    pub(crate) fn shared_catalogue_key(
         &self,
         commitment: &CatalogueCommitment,
     ) -> Option<CatalogueKey> {
         let chain = self.catalogue_commitments();
         let is_of_chain = chain.iter().any(|(_, known)| known == commitment);
+        let is_shared = is_of_chain || self.is_proposed(commitment);
         let held = self.catalogue_keys.held.read();
-        is_of_chain.then(|| held.find(commitment).cloned())?
+        is_shared.then(|| held.find(commitment).cloned())?
+    }
+
+    /// Whether a proposal that waits here would bring a key into force.
+    fn is_proposed(&self, commitment: &CatalogueCommitment) -> bool {
+        let replaces = |action: &Action| match action {
+            Action::ReplaceCatalogueKey(replace) => replace.after == *commitment,
+            _ => false,
+        };
+        let shown = self.governance.read();
+        shown.pending.iter().any(|item| match item {
+            Item::Decision(decision) => decision.proposal.actions.iter().any(replaces),
+            _ => false,
+        })
     }
 }
 

@@ -382,9 +382,9 @@ unreachable-not-connected = it is not connected
 unreachable-timeout = it did not answer in time
 unreachable-failed = the connection failed, or it is too busy
 unreachable-no-more = it sends no more of the attachment; retrieve the certificate's fields again
-unreachable-improper = the issuer considers this request forged or relayed
+unreachable-improper = the issuer considers this request forged or relayed; if the catalogue key was replaced just now, the issuer may not know yet: try again in some seconds
 unreachable-replayed = the issuer has already answered this request
-unreachable-unavailable = the issuer can't record receipts at present, so it answers nothing
+unreachable-unavailable = the issuer can't record receipts at present, or lacks a catalogue key, so it answers nothing
 unreachable-not-required = the issuer does not know that the matter requires the fields asked for; its copy of the matter may be older
 unreachable-lost = the issuer's disk has lost the certificate's fields; they were not erased, and its operators may have a backup
 

@@ -1,5 +1,6 @@
 //! Asks other members for the catalogue keys that this node lacks: all of them where its department has just joined or lost its
-//! files, the newest where one was replaced. While it serves, and until it has them.
+//! files, the newest where one was replaced, and one that is proposed before it is approved here. While it serves, and until it has
+//! them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,11 +16,17 @@ use tokio::sync::{mpsc, oneshot};
 use crate::net::RequestFailure;
 use crate::peer::Peer;
 use crate::peer::driver::Ask;
+use crate::peer::key_files::KeyFault;
 
 /// A member is asked again for the same key after this long.
 const AGAIN: Duration = Duration::from_secs(10);
 /// How often it is looked at who has not been asked, and whether somebody has put the file there.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How long somebody who approves a proposal waits for its key.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How soon it is noticed that it is there.
+const NOTICE: Duration = Duration::from_millis(50);
 
 /// Whom this node asked for which key, and when.
 type Asked = BTreeMap<(DepartmentCode, String), Instant>;
@@ -34,10 +41,10 @@ pub(crate) async fn keep_fetching(peer: Arc<Peer>, asks: mpsc::Sender<Ask>) {
     };
     loop {
         fetching.read_files().await;
-        for wanted in fetching.peer.lacking_catalogue_keys() {
+        for wanted in fetching.wanted() {
             fetching.fetch(wanted).await;
         }
-        match fetching.peer.lacking_catalogue_keys().is_empty() {
+        match fetching.wanted().is_empty() {
             true => {
                 fetching.asked.clear();
                 fetching.peer.catalogue_keys.changed.notified().await;
@@ -45,6 +52,30 @@ pub(crate) async fn keep_fetching(peer: Arc<Peer>, asks: mpsc::Sender<Ask>) {
             false => tokio::time::sleep(LOOK).await,
         }
     }
+}
+
+/// Gets a key that is proposed, unless it is here; returns whether it is after some seconds.
+///
+/// # Errors
+/// [`KeyFault`], of the files that are here.
+pub(crate) async fn obtain(
+    peer: &Arc<Peer>,
+    wanted: CatalogueCommitment,
+) -> Result<bool, KeyFault> {
+    let reading = Arc::clone(peer);
+    let read = tokio::task::spawn_blocking(move || reading.catalogue_keys.read_again()).await;
+    read.unwrap_or(Ok(()))?;
+    let keys = &peer.catalogue_keys;
+    if keys.holds(&wanted) {
+        return Ok(true);
+    }
+    let until = Instant::now() + PATIENCE;
+    keys.proposed.lock().push((wanted, until));
+    keys.changed.notify_one();
+    while !keys.holds(&wanted) && Instant::now() < until {
+        tokio::time::sleep(NOTICE).await;
+    }
+    Ok(keys.holds(&wanted))
 }
 
 struct Fetching {
@@ -56,6 +87,20 @@ struct Fetching {
 }
 
 impl Fetching {
+    /// The keys that lack, and those of proposals that somebody is about to approve here.
+    fn wanted(&self) -> Vec<CatalogueCommitment> {
+        let keys = &self.peer.catalogue_keys;
+        let mut wanted = self.peer.lacking_catalogue_keys();
+        let mut proposed = keys.proposed.lock();
+        proposed.retain(|(_, until)| Instant::now() < *until);
+        for (proposed, _) in proposed.iter() {
+            if !keys.holds(proposed) && !wanted.contains(proposed) {
+                wanted.push(*proposed);
+            }
+        }
+        wanted
+    }
+
     /// Takes up keys that somebody has put there, and reports once what is no key of the network's.
     async fn read_files(&mut self) {
         if self.peer.lacking_catalogue_keys().is_empty() {
@@ -151,7 +196,7 @@ fn keep(peer: &Peer, from: DepartmentCode, wanted: CatalogueCommitment, sealed: 
                 department = %from,
                 key,
                 file = %file.display(),
-                "a member sent the catalogue key: it is one that the network commits to, and is on disk"
+                "a member sent the catalogue key: it is the one that was asked for, and is on disk"
             );
             true
         }
