@@ -38,26 +38,29 @@ pub(crate) struct CatalogueKeyFiles {
     pub(crate) changed: Notify,
 }
 
-/// The keys that are in files: that of `catalogue.key` if there is one, and those beside it. One of these that can't be read is
-/// reported: it lacks then.
+/// The keys that are in files: that of `catalogue.key` if there is one, and those beside it; and why one of these can't be read: it
+/// lacks then.
 ///
 /// # Errors
 /// [`KeyFault`] of `catalogue.key`.
-pub(crate) fn read(reader: &KeyReader, path: &Path) -> Result<Vec<CatalogueKey>, KeyFault> {
+pub(crate) fn read(
+    reader: &KeyReader,
+    path: &Path,
+) -> Result<(Vec<CatalogueKey>, Option<KeyFault>), KeyFault> {
     let one = |path: &Path| {
         let secret = reader.one(path, SecretFile::Catalogue)?;
         Ok::<_, KeyFault>(CatalogueKey(Secret::from_bytes(*secret)))
     };
-    let mut keys = Vec::new();
+    let (mut keys, mut fault) = (Vec::new(), None);
     for file in secret_files::with_successors(path)? {
         match one(&file) {
             Ok(key) => keys.push(key),
             Err(_) if file == path && !is_there(path) => {}
             Err(error) if file == path => return Err(error),
-            Err(error) => tracing::error!(%error, "a catalogue key can't be read"),
+            Err(error) => fault = fault.or(Some(error)),
         }
     }
-    Ok(keys)
+    Ok((keys, fault))
 }
 
 /// Whether there is anything of this name, usable or not.
@@ -85,14 +88,14 @@ impl CatalogueKeyFiles {
     /// Takes up keys that were put there since.
     ///
     /// # Errors
-    /// [`KeyFault`]; what was read before stays.
+    /// [`KeyFault`], of one that can't be read; what can be is taken up, and what was read before stays.
     fn read_again(&self) -> Result<(), KeyFault> {
-        let keys = read(&self.reader, &self.path)?;
+        let (keys, fault) = read(&self.reader, &self.path)?;
         let mut held = self.held.write();
         for key in keys {
             held.add(key);
         }
-        Ok(())
+        fault.map_or(Ok(()), Err)
     }
 
     /// Keeps a key that came from another member: durably, and only then is it used. A crash before that leaves nothing that
@@ -192,7 +195,7 @@ impl Peer {
     /// Takes up keys that somebody has put there.
     ///
     /// # Errors
-    /// Why that of the genesis, if there is one, is not used.
+    /// Why one that is there is not used.
     fn read_catalogue_keys(&self) -> Result<(), String> {
         let files = &self.catalogue_keys;
         files.read_again().map_err(|error| error.to_string())?;
@@ -258,7 +261,8 @@ mod tests {
         let path = dir.path().join("catalogue.key");
         let reader = KeyReader::default();
         let open = || {
-            let keys = read(&reader, &path).unwrap();
+            let (keys, fault) = read(&reader, &path).unwrap();
+            assert!(fault.is_none());
             CatalogueKeyFiles::new(path.clone(), KeyReader::default(), keys)
         };
         let files = open();
@@ -293,7 +297,8 @@ mod tests {
         write(&path, 1);
         fs::write(dir.path().join("catalogue.key.1"), "nothing").unwrap();
         write(&dir.path().join("catalogue.key.2"), 2);
-        files.read_again().unwrap();
+        let error = files.read_again().unwrap_err().to_string();
+        assert!(error.contains("catalogue.key.1"), "{error}");
         assert!(holds(&files, 1) && holds(&files, 2));
         fs::write(&path, "nothing").unwrap();
         let error = files.read_again().unwrap_err().to_string();

@@ -86,9 +86,12 @@ impl Identity {
             .map_err(|error| faults.push(error.into()))
             .unwrap_or_default();
         let catalogue_keys = catalogue_keys::read(&reader, &keys.catalogue);
-        let catalogue_keys = catalogue_keys
+        let (catalogue_keys, unread) = catalogue_keys
             .map_err(|error| faults.push(error.into()))
             .unwrap_or_default();
+        if let Some(error) = unread {
+            tracing::error!(%error, "a catalogue key can't be read: other members are asked for it");
+        }
         let has_catalogue_key = is_there(&keys.catalogue);
         if !has_catalogue_key && own.is_some() && members.others(&config.department) == 0 {
             faults.push(RunError::NoCatalogueKey {

@@ -57,14 +57,13 @@ pub(crate) async fn keep_fetching(peer: Arc<Peer>, asks: mpsc::Sender<Ask>) {
 /// Gets a key that is proposed, unless it is here; returns whether it is after some seconds.
 ///
 /// # Errors
-/// [`KeyFault`], of the files that are here.
+/// [`KeyFault`], of a file that is here, if it is not.
 pub(crate) async fn obtain(
     peer: &Arc<Peer>,
     wanted: CatalogueCommitment,
 ) -> Result<bool, KeyFault> {
     let reading = Arc::clone(peer);
     let read = tokio::task::spawn_blocking(move || reading.catalogue_keys.read_again()).await;
-    read.unwrap_or(Ok(()))?;
     let keys = &peer.catalogue_keys;
     if keys.holds(&wanted) {
         return Ok(true);
@@ -75,7 +74,11 @@ pub(crate) async fn obtain(
     while !keys.holds(&wanted) && Instant::now() < until {
         tokio::time::sleep(NOTICE).await;
     }
-    Ok(keys.holds(&wanted))
+    match keys.holds(&wanted) {
+        true => Ok(true),
+        // It may be the one that can't be read.
+        false => read.unwrap_or(Ok(())).map(|()| false),
+    }
 }
 
 struct Fetching {
