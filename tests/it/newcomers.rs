@@ -6,11 +6,18 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+use certmesh_ledger::crypto::keys::{CatalogueKey, Secret};
+use certmesh_ledger::id::DepartmentCode;
+use certmesh_ledger::membership::Membership;
+use certmesh_ledger::sync::{Request, Response, sealed_catalogue_key};
+use certmesh_node::net::{Net, NetEvent};
 use certmesh_testnet::testnet::define_types;
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use crate::membership::{admit, connected, decide, start_founders};
-use crate::support::{Answer, TestNet, founded_before, until};
+use crate::support::{Answer, TestNet, founded, founded_before, until};
+use crate::villain::{Conduct, Villain};
 
 const FOUNDERS: [usize; 4] = [0, 1, 2, 3];
 const VOTERS: [usize; 2] = [1, 2];
@@ -131,6 +138,54 @@ fn a_key_that_somebody_puts_there_is_checked_and_taken_up() {
     looks_up(&net, NEWCOMER).problem(503, "catalogue-key-missing");
     put(&fs::read_to_string(key_file(&net, 0)).unwrap());
     until("it to look up", || looks_up(&net, NEWCOMER).status == 200);
+}
+
+/// Answers each question for a catalogue key with another one, and then with something else.
+struct WrongKeys {
+    members: Membership,
+    asker: DepartmentCode,
+    answered: usize,
+}
+
+impl Conduct for WrongKeys {
+    fn event(&mut self, net: &mut Net, event: NetEvent) {
+        let NetEvent::Request { id, bytes, .. } = event else {
+            return;
+        };
+        if let Ok(Request::CatalogueKey(_)) = Request::decode(&bytes) {
+            self.answered += 1;
+            let key = CatalogueKey(Secret::from_bytes([7; 32]));
+            let random = Zeroizing::new([self.answered as u8; 32]);
+            let sealed = sealed_catalogue_key(&key, &self.members, &self.asker, random).unwrap();
+            let answer = match self.answered {
+                1 => Response::CatalogueKey(Box::new(sealed)),
+                _ => Response::Addresses(Default::default()),
+            };
+            let _ = net.respond(id, answer.encode());
+        }
+    }
+}
+
+#[test]
+fn a_member_that_sends_another_key_is_named_and_the_next_one_is_asked() {
+    let mut net = founded(3);
+    fs::remove_file(key_file(&net, 1)).unwrap();
+    net.start_again(1);
+    let conduct = WrongKeys {
+        members: Membership::from_genesis(net.network().genesis()),
+        asker: net.member(1).code(),
+        answered: 0,
+    };
+    let _villain = Villain::as_member(&net, 0, &[1], conduct);
+    net.wait_logged(1, "what a member sent as the catalogue key is not used");
+    net.wait_logged(1, "answered with something else than the catalogue key");
+    assert!(net.node_log(1).contains(&net.code(0)));
+    assert!(!key_file(&net, 1).exists());
+    looks_up(&net, 1).problem(503, "catalogue-key-missing");
+    net.start_again(2);
+    until("the key to come", || key_file(&net, 1).exists());
+    let theirs = fs::read(key_file(&net, 2)).unwrap();
+    assert_eq!(fs::read(key_file(&net, 1)).unwrap(), theirs);
 }
 
 #[test]
