@@ -558,6 +558,9 @@ fn hint_for_problem(problem: &Problem) -> Option<&'static str> {
         LookupNotRecorded => {
             "make room on the node's disk or repair it: look-ups resume by themselves once they can be recorded"
         }
+        CatalogueKeyMissing => {
+            "it asks the other members for it: `certmesh peers` shows who is connected, and the node's log who sent nothing"
+        }
         ClockOff => "correct the node's clock; `certmesh peers` shows how far each member's is off",
         LogFrozen => {
             "this department's log is in dispute: see `certmesh logs`, and inform the network's operators"

@@ -334,7 +334,7 @@ fn lookups(c: &mut Criterion) {
     });
     let tag = tag(3);
     group.bench_function("ten by subject", |b| {
-        b.iter(|| log.by_subject(black_box(&tag), 0, 10));
+        b.iter(|| log.by_subject(black_box(&[tag]), 0, 10));
     });
     group.bench_function("by position", |b| {
         b.iter(|| log.record(black_box(7_000)));

@@ -71,7 +71,7 @@ impl Log {
     /// # Errors
     /// [`ReadError`].
     pub fn last_change_of(&self, id: &CertificateId) -> Result<Option<SignedRecord>, ReadError> {
-        let (records, _) = self.latest(&Key::certificate(id), 1)?;
+        let (records, _) = self.latest(&[Key::certificate(id)], 1)?;
         Ok(records.into_iter().next())
     }
 
@@ -86,37 +86,37 @@ impl Log {
         )
     }
 
-    /// Certificates about a subject, from a position on, read from at most `limit` records; and where to continue when
-    /// there may be more.
+    /// Certificates about a subject, under any of its tags, from a position on, read from at most `limit` records; and where to
+    /// continue when there may be more.
     ///
     /// # Errors
     /// [`ReadError`].
     pub fn by_subject(
         &self,
-        tag: &SubjectTag,
+        tags: &[SubjectTag],
         from: u64,
         limit: usize,
     ) -> Result<(Vec<SignedRecord>, Option<u64>), ReadError> {
-        self.matching(&Key::subject(tag), from, limit, |issued| {
-            issued.subject == *tag
-        })
+        let keys: Vec<Key> = tags.iter().map(Key::subject).collect();
+        self.matching(&keys, from, limit, |issued| tags.contains(&issued.subject))
     }
 
-    /// The latest certificates of a type about a subject, newest first, read from the latest `limit` records; and whether
+    /// The latest certificates of a type about a subject, under any of its tags, newest first, read from the latest `limit` records; and whether
     /// there may be more.
     ///
     /// # Errors
     /// [`ReadError`].
     pub fn latest_of(
         &self,
-        tag: &SubjectTag,
+        tags: &[SubjectTag],
         code: &TypeCode,
         limit: usize,
     ) -> Result<(Vec<SignedRecord>, bool), ReadError> {
-        let (mut records, more) = self.latest(&Key::of_subject(tag, code), limit)?;
+        let keys: Vec<Key> = tags.iter().map(|tag| Key::of_subject(tag, code)).collect();
+        let (mut records, more) = self.latest(&keys, limit)?;
         records.retain(|record| {
             matches!(&record.record().entry, Entry::CertificateIssued(issued)
-                if issued.subject == *tag && issued.id.type_code() == *code)
+                if tags.contains(&issued.subject) && issued.id.type_code() == *code)
         });
         Ok((records, more))
     }
@@ -132,7 +132,7 @@ impl Log {
         from: u64,
         limit: usize,
     ) -> Result<(Vec<SignedRecord>, Option<u64>), ReadError> {
-        self.matching(&Key::type_code(code), from, limit, |issued| {
+        self.matching(&[Key::type_code(code)], from, limit, |issued| {
             issued.id.type_code() == *code
         })
     }
@@ -201,7 +201,7 @@ impl Log {
     /// # Errors
     /// [`ReadError`].
     pub fn latest_of_case(&self, tag: &CaseTag) -> Result<Option<SignedRecord>, ReadError> {
-        let (mut records, _) = self.latest(&Key::case(tag), CASE_CANDIDATES)?;
+        let (mut records, _) = self.latest(&[Key::case(tag)], CASE_CANDIDATES)?;
         records.retain(
             |record| matches!(&record.record().entry, Entry::CaseAccepted(accepted) if accepted.case == *tag),
         );
@@ -228,33 +228,41 @@ impl Log {
         }
     }
 
-    /// The latest records under a key, newest first, at most `limit`; and whether there may be more.
-    fn latest(&self, key: &Key, limit: usize) -> Result<(Vec<SignedRecord>, bool), ReadError> {
-        let mut positions = self.latest_positions(key, limit.saturating_add(1))?;
+    /// The latest records under any of some keys, newest first, at most `limit`; and whether there may be more.
+    fn latest(&self, keys: &[Key], limit: usize) -> Result<(Vec<SignedRecord>, bool), ReadError> {
+        let mut positions = Vec::new();
+        for key in keys {
+            positions.extend(self.latest_positions(key, limit.saturating_add(1))?);
+        }
+        positions.sort_unstable_by(|one, other| other.cmp(one));
+        positions.dedup();
         let more = positions.len() > limit;
         positions.truncate(limit);
         let records = positions.into_iter().map(|seq| self.record(seq));
         Ok((records.collect::<Result<_, _>>()?, more))
     }
 
-    /// The receipts about a subject on a day, oldest first, from a position on, looked for among the next `limit` candidates;
+    /// The receipts about a subject on a day, as any of these names it, oldest first, from a position on, looked for among the next `limit` candidates;
     /// and where to continue when there may be more.
     ///
     /// # Errors
     /// [`ReadError`].
     pub fn receipts_about(
         &self,
-        subject: &BlindedSubject,
+        subject: &[BlindedSubject],
         from: u64,
         limit: usize,
     ) -> Result<(Vec<SignedRecord>, Option<u64>), ReadError> {
-        let mut records = self.candidates(&[Key::blinded(subject)], from, limit)?;
+        let keys: Vec<Key> = subject.iter().map(Key::blinded).collect();
+        let mut records = self.candidates(&keys, from, limit)?;
         let full = records.len() == limit;
         let next = records.last().map(|last| last.record().seq + 1);
         records.retain(|record| match &record.record().entry {
-            Entry::RetrievalDecided(decided) => decided.asked.subject == *subject,
-            Entry::RetrievalAcknowledged(acknowledged) => acknowledged.asked.subject == *subject,
-            Entry::AccessLogRead(read) => read.subject == *subject,
+            Entry::RetrievalDecided(decided) => subject.contains(&decided.asked.subject),
+            Entry::RetrievalAcknowledged(acknowledged) => {
+                subject.contains(&acknowledged.asked.subject)
+            }
+            Entry::AccessLogRead(read) => subject.contains(&read.subject),
             _ => false,
         });
         Ok((records, next.filter(|_| full)))
@@ -333,12 +341,12 @@ impl Log {
 
     fn matching(
         &self,
-        key: &Key,
+        keys: &[Key],
         from: u64,
         limit: usize,
         wanted: impl Fn(&CertificateIssued) -> bool,
     ) -> Result<(Vec<SignedRecord>, Option<u64>), ReadError> {
-        let mut records = self.candidates(std::slice::from_ref(key), from, limit)?;
+        let mut records = self.candidates(keys, from, limit)?;
         let full = records.len() == limit;
         let next = records.last().map(|last| last.record().seq + 1);
         records.retain(

@@ -94,6 +94,8 @@ pub struct Governance {
     pub unapproved: usize,
     /// Whether a change of its own keys waits for a block.
     pub own_change: bool,
+    /// Catalogue keys of the network that are not here.
+    pub catalogue_keys_missing: usize,
     /// Whether this node votes.
     pub votes: bool,
     /// Since when its operating key is in force, ms since 1970 UTC.
@@ -144,6 +146,7 @@ pub struct Metrics {
     governors_needed: Gauge,
     governance_unapproved: Gauge,
     governance_own_change: Gauge,
+    catalogue_keys_missing: Gauge,
     governance_votes: Gauge,
     operating_key_since: Gauge,
     peers_connected: Gauge,
@@ -211,6 +214,7 @@ impl Metrics {
             governors_needed: Gauge::default(),
             governance_unapproved: Gauge::default(),
             governance_own_change: Gauge::default(),
+            catalogue_keys_missing: Gauge::default(),
             governance_votes: Gauge::default(),
             operating_key_since: Gauge::default(),
             peers_connected: Gauge::default(),
@@ -426,6 +430,11 @@ impl Metrics {
             self.governance_own_change.clone(),
         );
         registry.register(
+            "catalogue_keys_missing",
+            "Catalogue keys of the network that this node lacks, so that it looks nobody up and issues nothing",
+            self.catalogue_keys_missing.clone(),
+        );
+        registry.register(
             "governance_votes",
             "1 while this node votes on decisions: its department governs, and it has its key and knows its votes",
             self.governance_votes.clone(),
@@ -579,6 +588,8 @@ impl Metrics {
         self.governors_needed.set(count(stands.needed));
         self.governance_unapproved.set(count(stands.unapproved));
         self.governance_own_change.set(stands.own_change.into());
+        self.catalogue_keys_missing
+            .set(count(stands.catalogue_keys_missing));
         self.governance_votes.set(stands.votes.into());
         self.operating_key_since
             .set(gauge(stands.key_since_ms / 1_000));

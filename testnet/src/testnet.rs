@@ -213,7 +213,6 @@ impl Testnet {
             deadline.wait(what, || {
                 self.check(index)?;
                 let status = client.status()?;
-                let writable = status.log_detail.is_none();
                 let mut reasons: Vec<String> = status.log_detail.into_iter().collect();
                 if (status.peers_connected as usize) < others {
                     reasons.push(format!(
@@ -221,7 +220,10 @@ impl Testnet {
                         status.peers_connected
                     ));
                 }
-                let ready = writable && status.peers_connected as usize >= others;
+                // A newcomer's node serves before it has the key under which it issues.
+                let lacks_key = |warning: &String| warning.contains("lacks a catalogue key");
+                reasons.extend(status.warnings.into_iter().filter(lacks_key));
+                let ready = reasons.is_empty();
                 in_the_way.replace(reasons);
                 Ok(ready.then_some(()))
             })?;

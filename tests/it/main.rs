@@ -7,6 +7,7 @@ mod attachments;
 mod authority;
 mod bodies;
 mod bulk;
+mod catalogue_key;
 mod cli;
 mod clocks;
 mod config;

@@ -6,10 +6,18 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+use certmesh_ledger::crypto::keys::{CatalogueKey, Secret};
+use certmesh_ledger::id::DepartmentCode;
+use certmesh_ledger::membership::Membership;
+use certmesh_ledger::sync::{Request, Response, sealed_catalogue_key};
+use certmesh_node::net::{Net, NetEvent};
 use certmesh_testnet::testnet::define_types;
+use serde_json::json;
+use zeroize::Zeroizing;
 
 use crate::membership::{admit, connected, decide, start_founders};
-use crate::support::{TestNet, founded_before, until};
+use crate::support::{Answer, TestNet, founded, founded_before, until};
+use crate::villain::{Conduct, Villain};
 
 const FOUNDERS: [usize; 4] = [0, 1, 2, 3];
 const VOTERS: [usize; 2] = [1, 2];
@@ -30,9 +38,11 @@ fn admitted() -> TestNet {
     net
 }
 
-/// Whether the node that was started last serves its API.
-fn serves(net: &TestNet, index: usize) -> bool {
-    net.member(index).node_file().exists()
+/// What a node answers to a look-up by holder.
+fn looks_up(net: &TestNet, index: usize) -> Answer {
+    let holder = json!({ "kind": "111", "code": "11010519491231002X" });
+    let asked = json!({ "holder": holder, "purpose": "a case" });
+    net.http(index).post("/v1/find", &asked)
 }
 
 /// How often a node's log has a text.
@@ -45,7 +55,7 @@ fn a_newcomer_gets_the_catalogue_key_from_a_member_and_issues() {
     let mut net = admitted();
     net.start_again(NEWCOMER);
     net.ready();
-    net.wait_logged(NEWCOMER, "waiting for the catalogue key");
+    net.wait_logged(NEWCOMER, "lacks a catalogue key");
     let (own, theirs) = (key_file(&net, NEWCOMER), key_file(&net, 0));
     assert_eq!(fs::read(&own).unwrap(), fs::read(theirs).unwrap());
     assert_eq!(
@@ -68,7 +78,8 @@ fn a_newcomer_gets_the_catalogue_key_from_a_member_and_issues() {
     // It is not asked for again, and a founder that lost it gets it back.
     net.kill(NEWCOMER);
     net.start_again(NEWCOMER);
-    assert_eq!(logged(&net, NEWCOMER, "waiting for the catalogue key"), 1);
+    net.ready();
+    assert_eq!(logged(&net, NEWCOMER, "a member sent the catalogue key"), 1);
     net.kill(1);
     fs::remove_file(key_file(&net, 1)).unwrap();
     net.start_again(1);
@@ -82,7 +93,7 @@ fn whoever_is_suspended_or_removed_gets_no_catalogue_key() {
     let mut net = admitted();
     let code = net.code(NEWCOMER);
     decide(&net, &["suspend", &code], &VOTERS, &FOUNDERS);
-    net.launch(NEWCOMER, &[]).unwrap();
+    net.start_again(NEWCOMER);
     net.wait_logged(NEWCOMER, "does not send the catalogue key");
     until("a member to say so", || {
         FOUNDERS
@@ -91,39 +102,90 @@ fn whoever_is_suspended_or_removed_gets_no_catalogue_key() {
     });
     assert!(!key_file(&net, NEWCOMER).exists());
 
-    // Its node waits, serves nobody, and goes on as soon as it is resumed.
-    assert!(!serves(&net, NEWCOMER));
+    // Its node looks nobody up, and does as soon as it is resumed.
+    looks_up(&net, NEWCOMER).problem(503, "catalogue-key-missing");
     decide(&net, &["resume", &code], &VOTERS, &FOUNDERS);
     until("the key to come", || key_file(&net, NEWCOMER).exists());
-    until("it to serve", || serves(&net, NEWCOMER));
+    until("it to look up", || looks_up(&net, NEWCOMER).status == 200);
 
     net.kill(NEWCOMER);
     fs::remove_file(key_file(&net, NEWCOMER)).unwrap();
     decide(&net, &["suspend", &code], &VOTERS, &FOUNDERS);
     decide(&net, &["remove", &code], &VOTERS, &FOUNDERS);
-    net.launch(NEWCOMER, &[]).unwrap();
     // Nobody lets it in: of the decisions it knows that it is a member.
-    until("it to wait again", || {
-        logged(&net, NEWCOMER, "waiting for the catalogue key") == 2
-    });
+    net.start_again(NEWCOMER);
     thread::sleep(Duration::from_secs(5));
-    assert!(!key_file(&net, NEWCOMER).exists() && !serves(&net, NEWCOMER));
+    assert!(!key_file(&net, NEWCOMER).exists());
+    looks_up(&net, NEWCOMER).problem(503, "catalogue-key-missing");
 }
 
 #[test]
-fn a_key_that_somebody_puts_there_ends_the_waiting_and_is_checked() {
+fn a_key_that_somebody_puts_there_is_checked_and_taken_up() {
     let mut net = admitted();
     for at in FOUNDERS {
         net.kill(at);
     }
-    net.launch(NEWCOMER, &[]).unwrap();
-    net.wait_logged(NEWCOMER, "waiting for the catalogue key");
+    net.start_again(NEWCOMER);
+    let put = |text: &str| {
+        let place = net.scratch("some.key");
+        fs::write(&place, text).unwrap();
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::rename(place, key_file(&net, NEWCOMER)).unwrap();
+    };
     let wrong = format!("certmesh-catalogue-key-v1:{}\n", "07".repeat(32));
-    let place = net.scratch("wrong.key");
-    fs::write(&place, wrong).unwrap();
-    fs::set_permissions(&place, fs::Permissions::from_mode(0o600)).unwrap();
-    fs::rename(place, key_file(&net, NEWCOMER)).unwrap();
+    put(&wrong);
     net.wait_logged(NEWCOMER, "not this network's key");
+    looks_up(&net, NEWCOMER).problem(503, "catalogue-key-missing");
+    put(&fs::read_to_string(key_file(&net, 0)).unwrap());
+    until("it to look up", || looks_up(&net, NEWCOMER).status == 200);
+}
+
+/// Answers each question for a catalogue key with another one, and then with something else.
+struct WrongKeys {
+    members: Membership,
+    asker: DepartmentCode,
+    answered: usize,
+}
+
+impl Conduct for WrongKeys {
+    fn event(&mut self, net: &mut Net, event: NetEvent) {
+        let NetEvent::Request { id, bytes, .. } = event else {
+            return;
+        };
+        if let Ok(Request::CatalogueKey(_)) = Request::decode(&bytes) {
+            self.answered += 1;
+            let key = CatalogueKey(Secret::from_bytes([7; 32]));
+            let random = Zeroizing::new([self.answered as u8; 32]);
+            let sealed = sealed_catalogue_key(&key, &self.members, &self.asker, random).unwrap();
+            let answer = match self.answered {
+                1 => Response::CatalogueKey(Box::new(sealed)),
+                _ => Response::Addresses(Default::default()),
+            };
+            let _ = net.respond(id, answer.encode());
+        }
+    }
+}
+
+#[test]
+fn a_member_that_sends_another_key_is_named_and_the_next_one_is_asked() {
+    let mut net = founded(3);
+    fs::remove_file(key_file(&net, 1)).unwrap();
+    net.start_again(1);
+    let conduct = WrongKeys {
+        members: Membership::from_genesis(net.network().genesis()),
+        asker: net.member(1).code(),
+        answered: 0,
+    };
+    let _villain = Villain::as_member(&net, 0, &[1], conduct);
+    net.wait_logged(1, "what a member sent as the catalogue key is not used");
+    net.wait_logged(1, "answered with something else than the catalogue key");
+    assert!(net.node_log(1).contains(&net.code(0)));
+    assert!(!key_file(&net, 1).exists());
+    looks_up(&net, 1).problem(503, "catalogue-key-missing");
+    net.start_again(2);
+    until("the key to come", || key_file(&net, 1).exists());
+    let theirs = fs::read(key_file(&net, 2)).unwrap();
+    assert_eq!(fs::read(key_file(&net, 1)).unwrap(), theirs);
 }
 
 #[test]

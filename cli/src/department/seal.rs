@@ -133,11 +133,11 @@ fn key_files(keys: &Path) -> Result<Vec<KeyFile>, Error> {
     let mut files = Vec::new();
     for (name, kind) in KINDS {
         let first = keys.join(name);
-        // Nobody has the catalogue key before the network is founded.
-        if kind == SecretFile::Catalogue && !first.exists() {
-            continue;
-        }
         for path in secret_files::with_successors(&first)? {
+            // Nobody has the catalogue key before the network is founded; later the genesis's may lack.
+            if kind == SecretFile::Catalogue && path == first && !first.exists() {
+                continue;
+            }
             let text = secret_files::read(&path)?;
             files.push(KeyFile { path, kind, text });
         }

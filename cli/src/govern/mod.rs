@@ -4,6 +4,7 @@
 //! verified from the genesis on: of the network that the profile names, if it names one. A node that lies about that network can
 //! hide the newest blocks, and no more.
 
+mod catalogue_key;
 mod end_epoch;
 pub(crate) mod envelope;
 mod loss;

@@ -15,7 +15,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::envelope::{INTRODUCTION, RENEWAL, open};
 use super::network::Network;
 use super::position::{CutAt, Whose};
-use super::{Signer, sign};
+use super::{Signer, catalogue_key, sign};
 use crate::args::{Global, parsed};
 use crate::client::Client;
 use crate::moment::now_ms;
@@ -68,6 +68,10 @@ Examples:
 const IDENTITY_EXAMPLES: &str = "\
 Examples:
   certmesh govern propose identity health.renewal --reason \"its safe burnt\" --identity-key ministry-identity.key";
+
+const CATALOGUE_KEY_EXAMPLES: &str = "\
+Examples:
+  certmesh govern propose catalogue-key --dir ministry --reason \"transport was removed\" --identity-key ministry-identity.key";
 
 const POLICY_EXAMPLES: &str = "\
 Examples:
@@ -172,6 +176,19 @@ pub(crate) enum Command {
         /// The renewal
         #[arg(value_name = "FILE")]
         renewal: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Replace the catalogue key, under which holders are tagged: by one that is made here, and written beside the present one
+    ///
+    /// Run it where the node's directory is: the node takes the proposal up only if it holds the key, and hands it to the
+    /// nodes of those who approve, and to all members once it is in force. What is issued from then on is tagged under it, and look-ups search under all keys. What was
+    /// tagged before stays as it is: whoever has an earlier key still finds that, and nothing undoes it.
+    #[command(after_help = CATALOGUE_KEY_EXAMPLES)]
+    CatalogueKey {
+        /// The node's directory, as `certmesh department init` made it
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
         #[command(flatten)]
         common: Common,
     },
@@ -375,6 +392,10 @@ fn action<'c>(
             (govern.into(), common)
         }
         Command::Identity { renewal, common } => (read_renewal(renewal, network)?.into(), common),
+        Command::CatalogueKey { dir, common } => {
+            let replace = catalogue_key::replace(dir, network.state())?;
+            (replace.into(), common)
+        }
         Command::Policy {
             decide,
             least_governors,

@@ -115,7 +115,7 @@ pub fn assess(
     catalogue: &Catalogue,
     asker: &DepartmentCode,
     matter: &MatterRef,
-    subject: &SubjectTag,
+    subject: &[SubjectTag],
     question: Question,
 ) -> Result<Vec<Assessment>, AssessError> {
     let unknown = || AssessError::UnknownMatter(matter.clone());

@@ -192,7 +192,7 @@ fn today() -> Question {
 fn assessed(catalogue: &Catalogue, name: &str) -> Vec<Assessment> {
     let matter = format!("{ASKER}/M/1").parse().unwrap();
     let asker = ASKER.parse().unwrap();
-    assess(catalogue, &asker, &matter, &subject(name), today()).unwrap()
+    assess(catalogue, &asker, &matter, &[subject(name)], today()).unwrap()
 }
 
 /// How the only requirement stands, in a word.
@@ -347,7 +347,7 @@ fn a_matter_nobody_defined_is_reported_by_name() {
     let asker: DepartmentCode = ASKER.parse().unwrap();
     for unknown in ["M/2", "N/1"] {
         let matter = format!("{ASKER}/{unknown}").parse().unwrap();
-        let refused = assess(&catalogue, &asker, &matter, &subject("the one"), today());
+        let refused = assess(&catalogue, &asker, &matter, &[subject("the one")], today());
         assert!(matches!(refused, Err(AssessError::UnknownMatter(named)) if named == matter));
     }
 }

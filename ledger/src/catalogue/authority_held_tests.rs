@@ -278,7 +278,7 @@ fn copy(from: &Catalogue, to: &Catalogue, department: &str) {
 fn shown(catalogue: &Catalogue) -> usize {
     let tag = SubjectTag(hash(Purpose::Subject, b"s"));
     let (found, cut) = catalogue
-        .latest_of(&tag, &TYPE.parse().unwrap(), 9)
+        .latest_of(&[tag], &TYPE.parse().unwrap(), 9)
         .unwrap();
     assert!(!cut);
     found.len()

@@ -491,7 +491,7 @@ impl Catalogue {
             .collect()
     }
 
-    /// Certificates about a subject, in all logs in their order, from a place on: at most `limit`, read from at most
+    /// Certificates about a subject, under any of its tags, in all logs in their order, from a place on: at most `limit`, read from at most
     /// [`MAX_READ`] records, or `limit` if that is more. Each costs one more, to see that it is the first to issue its
     /// certificate.
     ///
@@ -499,12 +499,12 @@ impl Catalogue {
     /// [`ReadError`].
     pub fn by_subject(
         &self,
-        tag: &SubjectTag,
+        tags: &[SubjectTag],
         from: Cursor,
         limit: usize,
     ) -> Result<Found, ReadError> {
         self.walk(from, limit, |log, from, limit| {
-            log.by_subject(tag, from, limit)
+            log.by_subject(tags, from, limit)
         })
     }
 
@@ -516,7 +516,7 @@ impl Catalogue {
     /// [`ReadError`].
     pub fn latest_of(
         &self,
-        tag: &SubjectTag,
+        tags: &[SubjectTag],
         code: &TypeCode,
         limit: usize,
     ) -> Result<(Vec<CertificateState>, bool), ReadError> {
@@ -527,7 +527,7 @@ impl Catalogue {
             if !log.may_have_issued(code) {
                 continue;
             }
-            let (records, more) = log.latest_of(tag, code, limit)?;
+            let (records, more) = log.latest_of(tags, code, limit)?;
             let before = found.len();
             for state in self.states(&log, records)? {
                 if self.is_entitled(&state)? {

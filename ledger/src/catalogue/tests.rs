@@ -428,7 +428,7 @@ fn searches_page_through_all_logs_without_losing_or_repeating() {
     let mut found = Vec::new();
     let mut from = Cursor::default();
     loop {
-        let page = catalogue.by_subject(&tag, from, 3).unwrap();
+        let page = catalogue.by_subject(&[tag], from, 3).unwrap();
         assert!(page.certificates.len() <= 3);
         found.extend(
             page.certificates
@@ -482,7 +482,7 @@ fn a_search_that_reads_as_much_as_it_may_and_finds_nothing_says_where_to_go_on()
         let found = |page: &Found| page.certificates.len();
         pages.iter().map(found).collect::<Vec<_>>()
     };
-    let about = all(&|from| catalogue.by_subject(&tag, from, 10).unwrap());
+    let about = all(&|from| catalogue.by_subject(&[tag], from, 10).unwrap());
     let of_type = all(&|from| catalogue.by_type(&code, from, 10).unwrap());
     assert_eq!((&about[..], of_type), (&[1, 0, 1][..], about.clone()));
     let by_issuer = all(&|from| {

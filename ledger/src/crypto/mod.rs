@@ -1,5 +1,6 @@
 //! Hashes, keys, and secrets that stay secret.
 //!
+//! - [`catalogue_keys`]: the catalogue keys of a network that replaced its first
 //! - [`hash`]: BLAKE3, keyed by purpose
 //! - [`keys`]: Ed25519 signatures, and keys from which tags, salts and ciphers are derived
 //! - [`passphrase`]: what opens such a file, and what trying one costs
@@ -9,6 +10,7 @@
 //! - [`sealed_keys`]: a node's keys, encrypted under a passphrase
 //! - [`secret_files`], [`core_dumps`]: secrets read from disk, and kept off it
 
+pub mod catalogue_keys;
 pub mod core_dumps;
 pub mod hash;
 pub mod identity_file;

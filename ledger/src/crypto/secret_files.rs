@@ -148,6 +148,22 @@ pub fn write_new(path: &Path, text: &str) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
+/// Writes a secret file beside another, under its name and the least number that is free: `catalogue.key.1`, beside
+/// `catalogue.key`. Returns which.
+///
+/// # Errors
+/// What the system says.
+pub fn write_next(path: &Path, text: &str) -> io::Result<PathBuf> {
+    let mut number = 1;
+    loop {
+        let place = successor(path, number);
+        match write_new(&place, text) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            written => return written.map(|()| place),
+        }
+    }
+}
+
 /// The file of the key that takes the place of another by a department's own change of this number: `signing.key.3`, beside
 /// `signing.key`.
 pub fn successor(path: &Path, change: u64) -> PathBuf {

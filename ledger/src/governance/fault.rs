@@ -363,6 +363,14 @@ pub enum ActionFault {
         /// The one after the present one.
         next: u32,
     },
+    /// A catalogue key that was in force before.
+    #[error(
+        "the catalogue key was in force before; every catalogue key is used once: make another"
+    )]
+    CatalogueKeyUsed,
+    /// As many catalogue keys as can be.
+    #[error("there have been {0} catalogue keys, and no more can be looked up under")]
+    TooManyCatalogueKeys(usize),
     /// A recovery key that was used before.
     #[error("a new recovery key was used before; every key is used once")]
     RecoveryKeyUsed,

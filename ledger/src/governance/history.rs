@@ -45,7 +45,7 @@ pub struct Rules {
     pub version: u32,
     /// The policy in force.
     pub policy: Policy,
-    /// What a key has to fit to be the network's catalogue key.
+    /// What a key has to fit to be the network's catalogue key in force.
     pub catalogue_key: CatalogueCommitment,
 }
 

@@ -28,7 +28,8 @@ pub struct State {
     pub(super) version: u32,
     pub(super) sitting: Sitting,
     pub(super) policy: Policy,
-    pub(super) catalogue_key: CatalogueCommitment,
+    /// What the catalogue keys have to fit, and the height from which each was in force, oldest first.
+    pub(super) catalogue_keys: Vec<(u64, CatalogueCommitment)>,
     // Shared with the states before: most blocks change one department.
     pub(super) members: BTreeMap<DepartmentCode, Arc<Member>>,
     pub(super) trails: BTreeMap<DepartmentCode, Arc<Trail>>,
@@ -108,7 +109,7 @@ impl State {
             version: FORMAT_VERSION,
             sitting: Sitting::default(),
             policy: genesis.policy().clone(),
-            catalogue_key: genesis.catalogue_key(),
+            catalogue_keys: vec![(0, genesis.catalogue_key())],
             members: BTreeMap::new(),
             trails: BTreeMap::new(),
             used: Arc::default(),
@@ -177,9 +178,15 @@ impl State {
         &self.policy
     }
 
-    /// What a key has to fit to be the network's catalogue key.
+    /// What a key has to fit to be the network's present catalogue key.
     pub fn catalogue_key(&self) -> CatalogueCommitment {
-        self.catalogue_key
+        let (_, present) = self.catalogue_keys.last().expect("the genesis has one");
+        *present
+    }
+
+    /// What each catalogue key has to fit that was ever in force, oldest first, and the height from which it was.
+    pub fn catalogue_keys(&self) -> &[(u64, CatalogueCommitment)] {
+        &self.catalogue_keys
     }
 
     /// All departments that belong or belonged, by code.
@@ -237,7 +244,7 @@ impl State {
             self.version,
             &self.sitting,
             &self.policy,
-            self.catalogue_key,
+            &self.catalogue_keys,
         );
         codec::encode(&(place, rules, members, trails, used))
     }

@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 use super::frame::{Damage, Faults, Format, MAX_LOOKS, Piece, Scan, scan};
 use super::{Look, Month};
 use crate::codec::Bounded;
-use crate::crypto::keys::{CatalogueKey, FieldKey, Secret};
+use crate::crypto::catalogue_keys::CatalogueKeys;
+use crate::crypto::keys::{FieldKey, Secret};
 use crate::disk::{Disk, DiskFile};
 use crate::header::{HEADER_LEN, HeaderError, check_header};
 use crate::id::Date;
@@ -163,18 +164,22 @@ impl Journal {
     pub fn read(
         &self,
         (from, to): (Date, Date),
-        subject: Option<(&CatalogueKey, &SubjectTag)>,
+        subject: Option<(&CatalogueKeys, &[SubjectTag])>,
         place: Option<Place>,
         limit: usize,
         most: usize,
     ) -> Result<Looks, JournalError> {
         let mut found = Looks::default();
-        let mut blinded: BTreeMap<Date, BlindedSubject> = BTreeMap::new();
+        let mut blinded: BTreeMap<Date, Vec<BlindedSubject>> = BTreeMap::new();
         let mut wanted = |look: &Look| {
             let day = Date::in_china(look.time_ms);
-            let of_day = subject
-                .map(|(key, tag)| *blinded.entry(day).or_insert_with(|| key.blind(tag, day)));
-            (from..=to).contains(&day) && (of_day.is_none() || look.subject == of_day)
+            let Some((keys, tags)) = subject.filter(|_| (from..=to).contains(&day)) else {
+                return (from..=to).contains(&day);
+            };
+            let of_day = blinded
+                .entry(day)
+                .or_insert_with(|| keys.blinded(tags, day));
+            look.subject.is_some_and(|looked| of_day.contains(&looked))
         };
         let first = Month::of(from).max(place.map_or(Month::of(from), |place| place.month));
         let mut gone_through = 0;

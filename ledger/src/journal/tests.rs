@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::codec::{Bounded, Text};
+use crate::crypto::catalogue_keys::CatalogueKeys;
 use crate::crypto::hash::Hash;
 use crate::crypto::keys::{CatalogueKey, FieldKey, Secret};
 use crate::disk::Disk;
@@ -115,11 +116,11 @@ fn a_look_is_found_by_its_subject_on_its_days_and_by_no_other() {
         look(noon("2026-11-01"), 2, "another"),
     ];
     record(&journal, &both, 2).unwrap();
-    let catalogue = catalogue();
+    let catalogue = CatalogueKeys::from(catalogue());
     let about = |n: u8, from: &str, to: &str| {
         let subject = person(n);
         let days = (day(from), day(to));
-        let found = journal.read(days, Some((&catalogue, &subject)), None, ALL, ALL);
+        let found = journal.read(days, Some((&catalogue, &[subject][..])), None, ALL, ALL);
         purposes(&found.unwrap())
     };
     assert_eq!(

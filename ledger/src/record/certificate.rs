@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::BlindedSubject;
 use crate::codec::Text;
+use crate::crypto::catalogue_keys::CatalogueKeys;
 use crate::crypto::hash::Purpose;
 use crate::crypto::hash::{Hash, NotAHash};
 use crate::crypto::keys::CatalogueKey;
@@ -220,5 +221,20 @@ impl CatalogueKey {
             Purpose::BlindedSubject,
             &[subject.0.as_bytes(), &day.days().to_le_bytes()],
         ))
+    }
+}
+
+impl CatalogueKeys {
+    /// The tags that a holder's certificates may have, whose code has been normalised: one a key, oldest first.
+    pub fn subject_tags(&self, kind: HolderKind, normalised: &str) -> Vec<SubjectTag> {
+        let tag = |key: &CatalogueKey| key.subject_tag(kind, normalised);
+        self.iter().map(tag).collect()
+    }
+
+    /// A subject for one day, as receipts may name it: each of its tags under each key, since a certificate of before a key was
+    /// replaced is still asked for after it.
+    pub fn blinded(&self, subject: &[SubjectTag], day: Date) -> Vec<BlindedSubject> {
+        let under = |key: &CatalogueKey| subject.iter().map(|tag| key.blind(tag, day)).collect();
+        self.iter().flat_map::<Vec<_>, _>(under).collect()
     }
 }

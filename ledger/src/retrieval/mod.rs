@@ -26,8 +26,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{Authority, Catalogue, CertificateState, Denial};
 use crate::codec::{self, Bounded, Text};
+use crate::crypto::catalogue_keys::CatalogueKeys;
 use crate::crypto::hash::{Purpose, hash};
-use crate::crypto::keys::{CatalogueKey, Signature, SigningKey};
+use crate::crypto::keys::{Signature, SigningKey};
 use crate::id::{CertificateId, Date, DepartmentCode};
 use crate::log::ReadError;
 use crate::membership::Membership;
@@ -162,8 +163,10 @@ pub enum NotTaken {
     /// It was answered before.
     #[error("the issuer has already answered this request")]
     Replayed,
-    /// The issuer can't write receipts at present.
-    #[error("the issuer can't record receipts at present, so it answers nothing")]
+    /// The issuer can't write receipts at present, or can't tell whom the request is about.
+    #[error(
+        "the issuer can't record receipts at present, or lacks a catalogue key, so it answers nothing"
+    )]
     Unavailable,
     /// This department asks too much at a time.
     #[error("the issuer has too many requests at a time")]
@@ -340,7 +343,7 @@ pub enum DecideError {
 /// [`DecideError`]: then nothing is decided.
 pub fn decide(
     catalogue: &Catalogue,
-    key: &CatalogueKey,
+    keys: &CatalogueKeys,
     asked: Asked,
     request: &SignedRetrieval,
     now_ms: u64,
@@ -348,9 +351,11 @@ pub fn decide(
     let (own, retrieval) = (catalogue.own(), request.retrieval());
     // Another department of its division may claim the certificate as well: here this department's own counts.
     let held = catalogue.certificate_in(&own, &retrieval.certificate)?;
-    // Otherwise the receipt would report a look at somebody else.
+    // Otherwise the receipt would report a look at somebody else. The asker may not know yet that a key was replaced.
     if let Some(state) = &held
-        && key.blind(&state.certificate().subject, retrieval.day()) != retrieval.subject
+        && !keys
+            .blinded(&[state.certificate().subject], retrieval.day())
+            .contains(&retrieval.subject)
     {
         return Err(Improper::Subject.into());
     }

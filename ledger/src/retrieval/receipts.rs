@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use crate::catalogue::Catalogue;
-use crate::crypto::keys::CatalogueKey;
+use crate::crypto::catalogue_keys::CatalogueKeys;
 use crate::id::{Date, DepartmentCode, TypeCode};
 use crate::log::{Log, ReadError, ReceiptKind};
 use crate::membership::Membership;
@@ -445,7 +445,7 @@ pub struct Accesses {
     pub more: Vec<Page>,
 }
 
-/// The receipts about a subject, of the requests made on the days from `from` to `to`, and those dated ahead of `now_ms`: of
+/// The receipts about a subject, whose tags these are, of the requests made on the days from `from` to `to`, and those dated ahead of `now_ms`: of
 /// one log from a place on, or of all. At most `limit` records of each log are looked at, so that none can hide what another
 /// has.
 ///
@@ -453,8 +453,8 @@ pub struct Accesses {
 /// [`ReadError`].
 pub fn access_log(
     catalogue: &Catalogue,
-    key: &CatalogueKey,
-    subject: &SubjectTag,
+    keys: &CatalogueKeys,
+    subject: &[SubjectTag],
     (from, to): (Date, Date),
     page: Option<Page>,
     now_ms: u64,
@@ -482,7 +482,7 @@ pub fn access_log(
             };
             let of_day = blinded
                 .entry(*day)
-                .or_insert_with(|| key.blind(subject, *day));
+                .or_insert_with(|| keys.blinded(subject, *day));
             let (records, next) = log.receipts_about(of_day, seq, left)?;
             left = left.saturating_sub(records.len());
             for record in records {

@@ -1,7 +1,8 @@
-//! The catalogue key, from a member that holds it to one that does not yet.
+//! A catalogue key, from a member that holds it to one that does not yet.
 //!
 //! It goes sealed, though the connection is encrypted: to the sealing key that governance names, not to whoever has the
-//! transport key alone. What comes is held against the genesis's commitment, so it does not matter who sealed it.
+//! transport key alone. What comes is held against the one commitment of the chain that was asked for, so it does not matter who
+//! sealed it.
 
 use zeroize::Zeroizing;
 
@@ -13,7 +14,7 @@ use crate::id::DepartmentCode;
 use crate::membership::Membership;
 use crate::names::NetworkId;
 
-/// The catalogue key for a department that asks for it, sealed to its present sealing key; `None` unless it is a member, and not
+/// A catalogue key for a department that asks for it, sealed to its present sealing key; `None` unless it is a member, and not
 /// suspended.
 ///
 /// `random` is 32 random bytes, never used twice.
@@ -29,30 +30,31 @@ pub fn sealed_catalogue_key(
     Some(to.seal(context.as_bytes(), key.0.expose(), random))
 }
 
-/// Why what a member sent is not the network's catalogue key.
+/// Why what a member sent is not the catalogue key that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotTheCatalogueKey {
     /// No sealing key at hand opens it.
     #[error(
-        "it is not sealed to a sealing key that is held here, or not for this department of this network"
+        "it is not sealed to a sealing key that is held here, or not the key asked for, or not for this department of this network"
     )]
     NotForUs,
     /// It is another key.
-    #[error("it is not the key that the network's genesis commits to")]
+    #[error("it is not the key that the network commits to")]
     Other,
 }
 
-/// Opens the catalogue key that a member sealed to a department, with the sealing keys that the department's node holds.
+/// Opens the catalogue key that a member sealed to a department which asked for the one that fits a commitment, with the sealing
+/// keys that the department's node holds.
 ///
 /// # Errors
 /// [`NotTheCatalogueKey`].
 pub fn open_catalogue_key<'a>(
     sealed: &Sealed,
+    commitment: CatalogueCommitment,
     members: &Membership,
     own: &DepartmentCode,
     held: impl IntoIterator<Item = &'a SealingSecret>,
 ) -> Result<CatalogueKey, NotTheCatalogueKey> {
-    let commitment = members.genesis().catalogue_key();
     let opened = held.into_iter().find_map(|secret| {
         let context = context(members.network(), own, &secret.public(), commitment);
         secret.open(context.as_bytes(), sealed).ok()
@@ -107,7 +109,8 @@ mod tests {
         n: usize,
         held: &[SealingSecret],
     ) -> Result<[u8; 32], NotTheCatalogueKey> {
-        open_catalogue_key(sealed, members, &code(n), held).map(|key| *key.0.expose())
+        let commitment = CatalogueKey(Secret::from_bytes(KEY)).commitment();
+        open_catalogue_key(sealed, commitment, members, &code(n), held).map(|key| *key.0.expose())
     }
 
     fn catch_up(members: &Membership, world: &World) {
@@ -131,6 +134,26 @@ mod tests {
         // The same keys found another network.
         let elsewhere = Membership::from_genesis(&World::new(4, 0).genesis);
         assert_eq!(open(&for_one, &elsewhere, 1, &[secret(1)]), not_for_us);
+    }
+
+    #[test]
+    fn what_is_sealed_for_one_commitment_opens_for_no_other() {
+        let members = Membership::from_genesis(&World::new(3, 0).genesis);
+        let other = CatalogueKey(Secret::from_bytes([8; 32]));
+        let random = || Zeroizing::new([1; 32]);
+        let open = |sealed: &Sealed, commitment| {
+            let opened = open_catalogue_key(sealed, commitment, &members, &code(1), &[secret(1)]);
+            opened.map(|key| *key.0.expose())
+        };
+        let sealed = sealed_catalogue_key(&other, &members, &code(1), random()).unwrap();
+        assert_eq!(open(&sealed, other.commitment()), Ok([8; 32]));
+        let asked = members.genesis().catalogue_key();
+        assert_eq!(open(&sealed, asked), Err(NotTheCatalogueKey::NotForUs));
+        // Another key of the chain in the place of the one asked for.
+        let to = secret(1).public();
+        let context = context(members.network(), &code(1), &to, asked);
+        let swapped = to.seal(context.as_bytes(), other.0.expose(), random());
+        assert_eq!(open(&swapped, asked), Err(NotTheCatalogueKey::Other));
     }
 
     #[test]

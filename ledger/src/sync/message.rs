@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Blob, Bounded, DecodeError};
+use crate::crypto::keys::CatalogueCommitment;
 use crate::crypto::sealing::Sealed;
 use crate::genesis::MAX_DEPARTMENTS;
 use crate::governance::engine::{Known, MAX_ANSWER, News, Question, Reply};
@@ -64,8 +65,8 @@ pub enum Request {
     Governance(Question),
     /// The asked department's word that an epoch of the asker's operating keys ended there.
     WitnessEnd(Box<EpochEnd>),
-    /// The network's catalogue key, sealed to the asker's department.
-    CatalogueKey,
+    /// The catalogue key of the network's that fits a commitment, sealed to the asker's department.
+    CatalogueKey(CatalogueCommitment),
     /// Where members say they can be reached.
     Addresses,
     /// The asked department's word on the largest checkpoint that it holds of the asker's log, after the asker lost records.
@@ -200,7 +201,7 @@ pub fn serve(log: &Log, request: &Request) -> Result<Response, ReadError> {
         | Request::Piece(_)
         | Request::Governance(_)
         | Request::WitnessEnd(_)
-        | Request::CatalogueKey
+        | Request::CatalogueKey(_)
         | Request::Addresses
         | Request::LogHeld { .. } => Ok(Response::NotHeld),
     }

@@ -345,7 +345,8 @@ fn messages(
         "response end witnessed",
         &Response::EndWitnessed(word),
     );
-    v.shown("messages", "request catalogue key", &Request::CatalogueKey);
+    let wanted = Request::CatalogueKey(catalogue_key().commitment());
+    v.shown("messages", "request catalogue key", &wanted);
     v.shown("messages", "request addresses", &Request::Addresses);
     let number = 3;
     let asked = Request::LogHeld { log, number };

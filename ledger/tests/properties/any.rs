@@ -10,7 +10,7 @@ use receipts::{acknowledged, blinded, case_accepted, decided};
 
 use certmesh_ledger::codec::{Blob, Bounded, Text};
 use certmesh_ledger::crypto::hash::{Hash, Purpose, hash};
-use certmesh_ledger::crypto::keys::{Signature, SigningKey};
+use certmesh_ledger::crypto::keys::{CatalogueCommitment, Signature, SigningKey};
 use certmesh_ledger::crypto::sealing::SealingSecret;
 use certmesh_ledger::genesis::Role;
 use certmesh_ledger::governance::engine::{Known, News, Question};
@@ -496,7 +496,7 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
                 why,
             }))
         }),
-        Just(Request::CatalogueKey),
+        any_hash().prop_map(|hash| Request::CatalogueKey(CatalogueCommitment(hash))),
         Just(Request::Addresses),
         (log_id(), number()).prop_map(|(log, number)| Request::LogHeld { log, number }),
     ]

@@ -110,7 +110,7 @@ fn check(disk: &MemoryDisk, acknowledged: &Acknowledged) {
                     .contains(record)
             );
             assert!(
-                log.by_subject(&issued.subject, 0, 999)
+                log.by_subject(&[issued.subject], 0, 999)
                     .expect("readable")
                     .0
                     .contains(record)

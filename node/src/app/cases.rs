@@ -316,7 +316,7 @@ impl PeerService {
     /// A look at what a subject holds of what a matter requires.
     fn look_at_case(&self, case: &Case, client: &str) -> Result<NewLook, Refusal> {
         let matter = resolve(&self.peer, &case.matter)?;
-        let subject = self.subject(case.kind, &case.code);
+        let subject = self.subject(case.kind, &case.code)?;
         look(client, Some(subject), Looked::Accept(matter))
     }
 }
@@ -326,10 +326,9 @@ fn answer(peer: &Peer, case: &Case, _: &Recorded) -> Result<Acceptance, Refusal>
     let catalogue = &peer.catalogue;
     let matter = resolve(peer, &case.matter)?;
     let question = peer.question(case.on);
-    let subject = peer
-        .catalogue_key
-        .subject_tag(case.kind, case.code.expose());
-    let assessed = assess(catalogue, &peer.department, &matter, &subject, question);
+    let subject = peer.subject(case.kind, case.code.expose())?;
+    let own = &peer.department;
+    let assessed = assess(catalogue, own, &matter, subject.tags(), question);
     let assessed = assessed.map_err(|error| match error {
         AssessError::UnknownMatter(_) => unknown(),
         AssessError::Read(error) => unreadable(&error),
@@ -517,9 +516,7 @@ impl Begun {
             return Err(Refusal::field("matter", FaultKind::OthersMatter));
         }
         let acceptance = answer(peer, case, recorded)?;
-        let subject = peer
-            .catalogue_key
-            .subject_tag(case.kind, case.code.expose());
+        let subject = peer.subject(case.kind, case.code.expose())?;
         let reference = match &collect.reference {
             Some(reference) => format!("reference {reference}"),
             None => {
@@ -527,7 +524,9 @@ impl Begun {
                 format!("day {on}")
             }
         };
-        let tag = peer.field_key.case_tag(&subject, &matter, &reference);
+        let tag = peer
+            .field_key
+            .case_tag(subject.lasting(), &matter, &reference);
         let held = peer.own.log.latest_of_case(&tag);
         let before = match held.map_err(|error| internal(&error))? {
             Some(record) => Some(Before::read(peer, &tag, &record)?),

@@ -152,13 +152,13 @@ impl Find for PeerService {
                 code,
                 purpose,
             } => {
-                let subject = self.subject(*kind, code);
+                let subject = self.subject(*kind, code)?;
                 let looked = Looked::Find(purpose.clone());
                 // Durable before anything is read: the journal lacks no look that was answered.
                 let _recorded =
                     self.recorder
-                        .record_blocking(look(client, Some(subject), looked)?)?;
-                catalogue.by_subject(&subject, cursor, limit)
+                        .record_blocking(look(client, Some(subject.clone()), looked)?)?;
+                catalogue.by_subject(subject.tags(), cursor, limit)
             }
             Wanted::Type(code) => catalogue.by_type(code, cursor, limit),
             Wanted::Issuer(department) => catalogue.by_issuer(department, cursor.seq, limit),

@@ -8,11 +8,13 @@ use certmesh_ledger::governance::{Action, Held, Item, Position, State, TrustFile
 use certmesh_ledger::id::DepartmentCode;
 use certmesh_ledger::names::LogId;
 use certmesh_ledger::sync::{Request, Response};
+use certmesh_text::governance::short;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::{PeerService, Refusal, Service};
 use crate::peer::Peer;
+use crate::peer::catalogue_keys::fetching;
 use crate::peer::ending::NotEnded;
 use crate::peer::governance::NotTaken;
 use crate::peer::governors::{Governors, Silent};
@@ -68,7 +70,7 @@ impl Govern for PeerService {
 
     fn propose(&self, item: Item) -> BoxFuture<'static, Result<Shown, Refusal>> {
         if !is_carried_out(&item) {
-            let why = "nodes of this version would not act upon it: neither upon another catalogue key, a later \
+            let why = "nodes of this version would not act upon it: neither upon a later \
                        format, nor upon a successor of \
                        one that is removed";
             let refusal = Refusal::NotDecidable {
@@ -81,6 +83,8 @@ impl Govern for PeerService {
         }
         let (governing, peer) = (self.governing.clone(), Arc::clone(&self.peer));
         async move {
+            let got = get_catalogue_keys(&item, &peer).await;
+            got.map_err(|why| Refusal::NotDecidable { why })?;
             governing.submit(item).await.map_err(not_taken)?;
             Ok(peer.governance.read().clone())
         }
@@ -212,6 +216,35 @@ fn is_ready(item: &Item, peer: &Peer) -> Result<(), String> {
     }
 }
 
+/// Gets the catalogue keys that a decision would bring into force, from the member that proposes it where this node is another's.
+/// Whoever approves has them then: were the proposer's node alone to have one, nobody could be looked up again once that is gone,
+/// or keeps it to itself.
+///
+/// # Errors
+/// Which key this node lacks.
+async fn get_catalogue_keys(item: &Item, peer: &Arc<Peer>) -> Result<(), String> {
+    let Item::Decision(decision) = item else {
+        return Ok(());
+    };
+    for action in decision.proposal.actions.iter() {
+        let Action::ReplaceCatalogueKey(replace) = action else {
+            continue;
+        };
+        let key = short(&replace.after.to_string());
+        match fetching::obtain(peer, replace.after).await {
+            Ok(true) => {}
+            Ok(false) => {
+                return Err(format!(
+                    "this node does not hold the catalogue key that would come into force ({key}…), and no connected member has \
+                     sent it: try again once the node of the department that proposes it is connected"
+                ));
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Ok(())
+}
+
 /// Whether nodes of this version act upon all of it once it is final: any other decision would be one in name.
 fn is_carried_out(item: &Item) -> bool {
     let acted_upon = |action: &Action| match action {
@@ -222,11 +255,12 @@ fn is_carried_out(item: &Item) -> bool {
         | Action::Resume(_)
         | Action::ChangeRoles(_)
         | Action::Admit(_)
+        | Action::ReplaceCatalogueKey(_)
         | Action::Cut(_) => true,
         // Nobody changes statuses in another's place yet.
         Action::Remove(remove) => remove.successor.is_none(),
         Action::RaiseVersion(raise) => raise.is_known(),
-        Action::ReplaceCatalogueKey(_) | Action::Unreadable(_) => false,
+        Action::Unreadable(_) => false,
     };
     match item {
         Item::Decision(decision) => decision.proposal.actions.iter().all(acted_upon),

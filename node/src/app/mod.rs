@@ -44,12 +44,12 @@ use certmesh_ledger::id::HolderKind;
 use certmesh_ledger::journal::Looked;
 use certmesh_ledger::log::ReadError;
 use certmesh_ledger::membership::Membership;
-use certmesh_ledger::record::SubjectTag;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::Notify;
 
 use crate::peer::Peer;
+use crate::peer::catalogue_keys::Subject;
 use crate::peer::ending::Ending;
 use crate::peer::governance::Governing;
 use crate::peer::journal::{NewLook, Recorder};
@@ -106,7 +106,13 @@ impl PeerService {
         appends: Vec<Append>,
         retry: Option<RetryKey>,
     ) -> BoxFuture<'static, Result<Outcomes, Refusal>> {
-        if let Some(refusal) = self.peer.append_refusal() {
+        let issues = |append: &Append| matches!(append, Append::Issue(_));
+        let refusal = self.peer.append_refusal().or_else(|| {
+            // All of it, so that nobody has to find out which rows were issued.
+            let needed = appends.iter().any(issues);
+            needed.then(|| self.peer.catalogue_keys().err()).flatten()
+        });
+        if let Some(refusal) = refusal {
             return async { Err(refusal) }.boxed();
         }
         let writer = self.writer.clone();
@@ -128,12 +134,12 @@ impl PeerService {
         async move { outcomes.await?.pop().unwrap_or(Err(Refusal::Internal)) }.boxed()
     }
 
-    fn subject(&self, kind: HolderKind, code: &HolderCode) -> SubjectTag {
-        self.peer.catalogue_key.subject_tag(kind, code.expose())
+    fn subject(&self, kind: HolderKind, code: &HolderCode) -> Result<Subject, Refusal> {
+        self.peer.subject(kind, code.expose())
     }
 }
 
-fn look(client: &str, subject: Option<SubjectTag>, looked: Looked) -> Result<NewLook, Refusal> {
+fn look(client: &str, subject: Option<Subject>, looked: Looked) -> Result<NewLook, Refusal> {
     Ok(NewLook {
         client: Text::new(client).map_err(|_| Refusal::Internal)?,
         subject,

@@ -7,13 +7,14 @@ use certmesh_ledger::id::{Date, DepartmentCode, HolderKind};
 use certmesh_ledger::journal::{Looked, Looks, Place};
 use certmesh_ledger::log::ReadError;
 use certmesh_ledger::names::LogId;
-use certmesh_ledger::record::{AccessLogRead, Entry, SubjectTag};
+use certmesh_ledger::record::{AccessLogRead, Entry};
 use certmesh_ledger::retrieval::{Accesses, LogAudit, Page, Used, access_log, audit, usage};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::retrieve::asking::Asking;
 use super::{PeerService, Position, Refusal, look, unreadable};
+use crate::peer::catalogue_keys::Subject;
 use crate::peer::now_ms;
 use crate::peer::writer::Receipt;
 
@@ -107,20 +108,24 @@ impl Report for PeerService {
         if let Some(refusal) = self.peer.append_refusal() {
             return async { Err(refusal) }.boxed();
         }
-        let subject = self.subject(kind, &code);
+        let subject = match self.subject(kind, &code) {
+            Ok(subject) => subject,
+            Err(refusal) => return async { Err(refusal) }.boxed(),
+        };
         accesses(self.asking.clone(), subject, days, page).boxed()
     }
 
     fn lookups(&self, question: &Lookups, client: &str) -> Result<Looks, Refusal> {
         let subject = question.subject.as_ref();
         let subject = subject.map(|(kind, code)| self.subject(*kind, code));
+        let subject = subject.transpose()?;
         // Durable before anything is read: whoever reads the journal stands in it.
-        let _recorded = self
-            .recorder
-            .record_blocking(look(client, subject, Looked::Journal)?)?;
+        let _recorded =
+            self.recorder
+                .record_blocking(look(client, subject.clone(), Looked::Journal)?)?;
         let about = subject
             .as_ref()
-            .map(|subject| (&self.peer.catalogue_key, subject));
+            .map(|subject| (subject.keys(), subject.tags()));
         let found = self.peer.lookups.journal.read(
             (question.days.from, question.days.to),
             about,
@@ -143,13 +148,12 @@ impl Report for PeerService {
 
 async fn accesses(
     asking: Asking,
-    subject: SubjectTag,
+    subject: Subject,
     days: Days,
     page: Option<Page>,
 ) -> Result<AccessLog, Refusal> {
-    let key = asking.peer().catalogue_key.clone();
     let looked = AccessLogRead {
-        subject: key.blind(&subject, Date::in_china(now_ms())),
+        subject: subject.blinded(Date::in_china(now_ms())),
     };
     let receipt = Receipt {
         name: "access-log".to_owned(),
@@ -163,7 +167,8 @@ async fn accesses(
     let search = move || {
         let (days, now_ms) = ((days.from, days.to), now_ms());
         let catalogue = &asking.peer().catalogue;
-        let found = access_log(catalogue, &key, &subject, days, page, now_ms, MAX_RECEIPTS);
+        let (keys, tags) = (subject.keys(), subject.tags());
+        let found = access_log(catalogue, keys, tags, days, page, now_ms, MAX_RECEIPTS);
         Ok(AccessLog {
             found: found.map_err(|error: ReadError| unreadable(&error))?,
             recorded,

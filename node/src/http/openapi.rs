@@ -313,7 +313,9 @@ const CHANGING: &[ProblemType] = &[
     IdempotencyMismatch,
 ];
 
-const LOOKING: &[ProblemType] = &[LookupNotRecorded];
+const LOOKING: &[ProblemType] = &[LookupNotRecorded, CatalogueKeyMissing];
+/// Under a key that this node may lack.
+const TAGGING: &[ProblemType] = &[CatalogueKeyMissing];
 /// About what only the issuer has.
 const KEPT: &[ProblemType] = &[Erased, Lost];
 
@@ -351,12 +353,12 @@ problem_sets! {
     FindProblems: [COMMON, BODY, FIELD, LOOKING];
     LookupProblems: [COMMON, BODY, FIELD, LOOKING];
     CaseProblems: [COMMON, BODY, FIELD, OWN_LOG, LOOKING, &[NotFound]];
-    RetrievalProblems: [COMMON, BODY, FIELD, OWN_LOG, RETRIEVING];
+    RetrievalProblems: [COMMON, BODY, FIELD, OWN_LOG, RETRIEVING, TAGGING];
     CopyProblems: [COMMON, FIELD, &[NotFound, Lost]];
-    AccessLogProblems: [COMMON, BODY, FIELD, OWN_LOG];
+    AccessLogProblems: [COMMON, BODY, FIELD, OWN_LOG, TAGGING];
     DefinitionProblems: [COMMON, FIELD, &[NotFound]];
-    AppendProblems: [COMMON, BODY, FIELD, OWN_LOG, ISSUING];
-    BulkProblems: [COMMON, BODY, FIELD, OWN_LOG];
+    AppendProblems: [COMMON, BODY, FIELD, OWN_LOG, ISSUING, TAGGING];
+    BulkProblems: [COMMON, BODY, FIELD, OWN_LOG, TAGGING];
     GovernanceProblems: [COMMON, BODY, FIELD, &[NotDecidable]];
     AfterLossProblems: [COMMON, &[NotDecidable]];
     SalvageProblems: [COMMON, OWN_LOG, &[NotSalvageable]];

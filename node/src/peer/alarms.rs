@@ -215,7 +215,13 @@ impl Peer {
     /// What of governance an operator should know of.
     pub(crate) fn governance_warnings(&self) -> Vec<Warning> {
         let standing = self.governance_standing();
-        standing.warnings(now_ms(), |code| self.name_of(code))
+        self.warnings_of(&standing)
+    }
+
+    fn warnings_of(&self, standing: &GovernanceStanding) -> Vec<Warning> {
+        let mut warnings = standing.warnings(now_ms(), |code| self.name_of(code));
+        warnings.extend(self.catalogue_key_warning());
+        warnings
     }
 
     /// Gives the metrics how governance stands, and the node's log what begins or ends to need somebody.
@@ -228,8 +234,9 @@ impl Peer {
             own_change: standing.own_change,
             votes: standing.votes,
             key_since_ms: standing.epoch_since_ms,
+            catalogue_keys_missing: self.lacking_catalogue_keys().len(),
         });
-        let warnings = standing.warnings(now_ms(), |code| self.name_of(code));
+        let warnings = self.warnings_of(&standing);
         let before = std::mem::replace(&mut reported.0, warnings);
         for warning in reported
             .0

@@ -168,13 +168,11 @@ fn ready(peer: &Peer, from: DepartmentCode, request: &SignedRetrieval) -> Result
     if before.map_err(|error| unavailable(&error))?.is_some() {
         return Err(NotTaken::Replayed);
     }
-    let decided = decide(
-        &peer.catalogue,
-        &peer.catalogue_key,
-        asked,
-        request,
-        now_ms(),
-    );
+    let keys = peer.catalogue_keys().map_err(|why| {
+        tracing::debug!(%why, "a request for fields could not be decided");
+        NotTaken::Unavailable
+    })?;
+    let decided = decide(&peer.catalogue, &keys, asked, request, now_ms());
     let mut decided = decided.map_err(|error| match error {
         DecideError::Improper(why) => {
             tracing::debug!(department = %from, %why, "a request for fields is improper");

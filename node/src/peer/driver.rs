@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use certmesh_ledger::crypto::catalogue_keys::MAX_CATALOGUE_KEYS;
 use certmesh_ledger::governance::Changes;
 use certmesh_ledger::governance::engine::{self, QuestionId, Reply};
 use certmesh_ledger::id::DepartmentCode;
@@ -54,9 +55,9 @@ const TICK: Duration = Duration::from_millis(250);
 const QUESTIONS: Quota = Quota::per_second(NonZeroU32::new(4).expect("not zero"))
     .allow_burst(NonZeroU32::new(16).expect("not zero"));
 
-/// Questions of a member for the catalogue key: it needs one answer in its life.
-const KEY_REQUESTS: Quota = Quota::per_minute(NonZeroU32::new(6).expect("not zero"))
-    .allow_burst(NonZeroU32::new(4).expect("not zero"));
+/// Questions of a member for catalogue keys: it needs one answer a key in its life, and all of them at once if it has just joined.
+const KEY_REQUESTS: Quota = Quota::per_minute(NonZeroU32::new(12).expect("not zero"))
+    .allow_burst(NonZeroU32::new(MAX_CATALOGUE_KEYS as u32 + 4).expect("not zero"));
 
 /// Statements of what is held of a member's log, each written to the disk: it needs one after a loss.
 const STATEMENTS: Quota = Quota::per_minute(NonZeroU32::new(6).expect("not zero"))
@@ -445,9 +446,9 @@ impl Driver {
                 });
                 return;
             }
-            Request::CatalogueKey => {
+            Request::CatalogueKey(wanted) => {
                 if self.key_requests.check_key(&from).is_ok() {
-                    let answer = self.peer.share_catalogue_key(&from);
+                    let answer = self.peer.share_catalogue_key(&from, wanted);
                     self.respond(id, answer.encode());
                 }
                 return;

@@ -267,6 +267,9 @@ impl Running {
                     if changes.departments.contains(&self.peer.department) {
                         self.peer.take_up_keys();
                     }
+                    if changes.rules {
+                        self.peer.catalogue_keys.changed.notify_one();
+                    }
                     self.show();
                     self.put(Output::Changed(changes))?;
                 }

@@ -9,14 +9,13 @@ use std::thread;
 use std::time::Duration;
 
 use certmesh_ledger::codec::{Bounded, Text};
-use certmesh_ledger::crypto::keys::CatalogueKey;
 use certmesh_ledger::id::Date;
 use certmesh_ledger::journal::{Journal, Look, Looked, MAX_LOOKS, Unreadable};
-use certmesh_ledger::record::SubjectTag;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::catalogue_keys::Subject;
 use super::reasons::Unrecorded;
 use super::warnings::Warning;
 use super::{Peer, now_ms};
@@ -40,7 +39,7 @@ pub(crate) struct Lookups {
 pub(crate) struct NewLook {
     pub(crate) client: Text<64>,
     /// Blinded for the day when it is recorded.
-    pub(crate) subject: Option<SubjectTag>,
+    pub(crate) subject: Option<Subject>,
     pub(crate) looked: Looked,
 }
 
@@ -97,14 +96,20 @@ impl Lookups {
     }
 
     /// Records a group of looks; returns why none of them counts, if so.
-    fn record(&self, key: &CatalogueKey, group: &[Job]) -> Result<(), Refusal> {
+    fn record(&self, group: &[Job]) -> Result<(), Refusal> {
         let time_ms = now_ms();
         let day = Date::in_china(time_ms);
-        let looks = Bounded::first(group.iter().map(|job| Look {
-            time_ms,
-            client: job.look.client.clone(),
-            subject: job.look.subject.map(|subject| key.blind(&subject, day)),
-            looked: job.look.looked.clone(),
+        let looks = Bounded::first(group.iter().map(|job| {
+            Look {
+                time_ms,
+                client: job.look.client.clone(),
+                subject: job
+                    .look
+                    .subject
+                    .as_ref()
+                    .map(|subject| subject.blinded(day)),
+                looked: job.look.looked.clone(),
+            }
         }));
         let mut nonces = [[0; 24]; 2];
         let recorded = getrandom::fill(nonces.as_flattened_mut())
@@ -134,13 +139,10 @@ fn report(damage: &certmesh_ledger::journal::Damage) {
 
 impl Recorder {
     /// Starts the thread.
-    pub(crate) fn start(
-        lookups: Arc<Lookups>,
-        key: CatalogueKey,
-    ) -> io::Result<(Recorder, thread::JoinHandle<()>)> {
+    pub(crate) fn start(lookups: Arc<Lookups>) -> io::Result<(Recorder, thread::JoinHandle<()>)> {
         let (sender, jobs) = bounded(QUEUE);
         let thread = thread::Builder::new().name("lookups".to_owned());
-        let thread = thread.spawn(move || run(&lookups, &key, &jobs))?;
+        let thread = thread.spawn(move || run(&lookups, &jobs))?;
         Ok((Recorder(sender), thread))
     }
 
@@ -179,11 +181,11 @@ impl Recorder {
     }
 }
 
-fn run(lookups: &Lookups, key: &CatalogueKey, jobs: &Receiver<Job>) {
+fn run(lookups: &Lookups, jobs: &Receiver<Job>) {
     while let Ok(first) = jobs.recv() {
         let mut group = vec![first];
         group.extend(jobs.try_iter().take(MAX_LOOKS - 1));
-        let recorded = lookups.record(key, &group);
+        let recorded = lookups.record(&group);
         for job in group {
             // Whoever gave up meanwhile gets no answer; the look stays recorded.
             let _ = job.reply.send(recorded.clone());
@@ -240,7 +242,7 @@ async fn check(peer: &Arc<Peer>) {
 #[cfg(test)]
 mod tests {
     use certmesh_ledger::crypto::hash::Hash;
-    use certmesh_ledger::crypto::keys::{FieldKey, Secret};
+    use certmesh_ledger::crypto::keys::{CatalogueKey, FieldKey, Secret};
     use certmesh_ledger::disk::MemoryDisk;
     use certmesh_ledger::id::HolderKind;
     use certmesh_ledger::names::NetworkId;
@@ -267,8 +269,8 @@ mod tests {
         CatalogueKey(Secret::from_bytes([3; 32]))
     }
 
-    fn person() -> SubjectTag {
-        key().subject_tag(HolderKind::OrdinaryPassport, "E00000001")
+    fn person() -> Subject {
+        Subject::new(key().into(), HolderKind::OrdinaryPassport, "E00000001")
     }
 
     fn look() -> NewLook {
@@ -280,8 +282,8 @@ mod tests {
     }
 
     fn recorded(lookups: &Lookups) -> usize {
-        let (key, person) = (key(), person());
-        let about = Some((&key, &person));
+        let person = person();
+        let about = Some((person.keys(), person.tags()));
         let days = (Date::MIN, Date::MAX);
         let found = lookups
             .journal
@@ -299,7 +301,7 @@ mod tests {
             .map(|_| recorder.hand_over(look()).unwrap())
             .collect();
         drop(recorder);
-        run(&lookups, &key(), &jobs);
+        run(&lookups, &jobs);
         for reply in waiting {
             assert_eq!(reply.blocking_recv().unwrap(), Ok(()));
         }
@@ -312,7 +314,7 @@ mod tests {
     fn a_look_that_can_not_be_recorded_is_refused_until_the_disk_lets_it() {
         let disk = MemoryDisk::new();
         let lookups = lookups(&disk);
-        let (recorder, thread) = Recorder::start(Arc::clone(&lookups), key()).unwrap();
+        let (recorder, thread) = Recorder::start(Arc::clone(&lookups)).unwrap();
         assert!(recorder.record_blocking(look()).is_ok());
         disk.set_full(true);
         let refusal = recorder.record_blocking(look()).map(drop).unwrap_err();

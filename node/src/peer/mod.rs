@@ -28,6 +28,7 @@
 
 pub(crate) mod alarms;
 pub(crate) mod answering;
+pub(crate) mod catalogue_keys;
 pub(crate) mod clock;
 pub(crate) mod cosignatures;
 pub(crate) mod driver;
@@ -70,7 +71,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use certmesh_ledger::bodies::{Attachments, Bodies};
 use certmesh_ledger::catalogue::Catalogue;
 use certmesh_ledger::clocks::{ClockFault, Clocks, MAX_OFF_MS, come_to};
-use certmesh_ledger::crypto::keys::{CatalogueKey, FieldKey};
+use certmesh_ledger::crypto::keys::FieldKey;
 use certmesh_ledger::governance::Member;
 use certmesh_ledger::id::{Date, DepartmentCode};
 use certmesh_ledger::names::LogId;
@@ -82,6 +83,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 use crate::metrics::Metrics;
+use catalogue_keys::CatalogueKeyFiles;
 use clock::Clock;
 use cosignatures::Signed;
 use journal::Lookups;
@@ -130,7 +132,8 @@ pub(crate) struct Peer {
     pub(crate) keys: OperatingKeys,
     /// The files of the keys, among which that is.
     pub(crate) key_files: KeyFiles,
-    pub(crate) catalogue_key: CatalogueKey,
+    /// The keys under which holders are tagged.
+    pub(crate) catalogue_keys: CatalogueKeyFiles,
     pub(crate) field_key: FieldKey,
     /// Fields of this department's own certificates.
     pub(crate) bodies: Arc<Bodies>,

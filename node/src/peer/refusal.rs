@@ -100,6 +100,13 @@ coded! {
         "clock-off" ClockOff(why: ClockOff),
         /// What a person holds is not shown, since the look-up can't be recorded.
         "lookup-not-recorded" LookupNotRecorded(why: Unrecorded),
+        /// A catalogue key of the network is not here, so that nobody can be looked up for certain.
+        "catalogue-key-missing" CatalogueKeyMissing {
+            /// How its commitment begins.
+            key: String,
+            /// The height from which it is in force.
+            since: u64,
+        },
         /// The log is forked, or breaks a rule of logs.
         "log-frozen" LogFrozen(why: StoppedBy),
         /// More requests than the node takes at a time.

@@ -73,6 +73,8 @@ coded! {
         },
         /// Look-ups can't be recorded.
         "not-recorded" NotRecorded(why: Unrecorded),
+        /// A catalogue key lacks.
+        "catalogue-key" CatalogueKey(why: Refusal),
         /// A part of the look-up journal can't be read.
         "journal-damaged" JournalDamaged {
             /// The file.

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::error::{RunError, at};
 use crate::config::Config;
+use crate::peer::catalogue_keys::{self, is_there};
 use crate::peer::key_files::KeyReader;
 use crate::peer::roster::{Addresses, ByDepartment};
 use crate::peer::whereabouts::OwnAddresses;
@@ -29,8 +30,6 @@ pub(crate) struct Identity {
     /// The first transport key, from which other keys derive, and the one in force.
     pub(crate) first_transport: Zeroizing<[u8; 32]>,
     pub(crate) transport: Zeroizing<[u8; 32]>,
-    /// All sealing keys at hand.
-    pub(crate) sealing: Vec<SealingSecret>,
     pub(crate) field_key: FieldKey,
     /// Reads the key files again.
     pub(crate) key_reader: KeyReader,
@@ -53,11 +52,11 @@ pub(crate) fn read_genesis(config: &Config) -> Result<Genesis, RunError> {
 
 impl Identity {
     /// Reads the keys and checks that they belong to this department and this network. All that is wrong is reported at
-    /// once. Without the catalogue key if its file does not exist, and another member may have it.
+    /// once. With the catalogue keys that are there: those that lack, other members may have.
     pub(crate) fn load(
         config: &Config,
         genesis: Genesis,
-    ) -> Result<(Identity, Option<CatalogueKey>), RunError> {
+    ) -> Result<(Identity, Vec<CatalogueKey>), RunError> {
         let mut faults = Vec::new();
         let (members, trusted) = members(config, &genesis);
         let trusted = trusted.map_err(|error| faults.push(error)).ok();
@@ -74,8 +73,6 @@ impl Identity {
             let read = reader.one(path, kind);
             read.map_err(|error| faults.push(error.into())).ok()
         };
-        let has_catalogue_key = is_there(&keys.catalogue);
-        let catalogue = has_catalogue_key.then(|| read(&keys.catalogue, SecretFile::Catalogue));
         let field = read(&keys.field, SecretFile::Field);
         let mut read_all = |path: &Path, kind| {
             let read = reader.all(path, kind);
@@ -88,8 +85,14 @@ impl Identity {
         let signing = signing
             .map_err(|error| faults.push(error.into()))
             .unwrap_or_default();
-        let catalogue = catalogue.flatten();
-        let catalogue_key = catalogue.map(|bytes| CatalogueKey(Secret::from_bytes(*bytes)));
+        let catalogue_keys = catalogue_keys::read(&reader, &keys.catalogue);
+        let (catalogue_keys, unread) = catalogue_keys
+            .map_err(|error| faults.push(error.into()))
+            .unwrap_or_default();
+        if let Some(error) = unread {
+            tracing::error!(%error, "a catalogue key can't be read: other members are asked for it");
+        }
+        let has_catalogue_key = is_there(&keys.catalogue);
         if !has_catalogue_key && own.is_some() && members.others(&config.department) == 0 {
             faults.push(RunError::NoCatalogueKey {
                 path: keys.catalogue.clone(),
@@ -121,9 +124,11 @@ impl Identity {
         {
             faults.push(other_key(&keys.sealing, "sealing_key", &own.keys.sealing));
         }
-        if catalogue_key
-            .as_ref()
-            .is_some_and(|key| key.commitment() != genesis.catalogue_key())
+        // What can't be read is a fault of its own.
+        if has_catalogue_key
+            && catalogue_keys
+                .first()
+                .is_some_and(|key| key.commitment() != genesis.catalogue_key())
         {
             faults.push(RunError::OtherCatalogueKey {
                 path: keys.catalogue.clone(),
@@ -143,16 +148,10 @@ impl Identity {
             members,
             genesis,
             transport,
-            sealing,
             field_key: FieldKey(Secret::from_bytes(*field.expect(whole))),
         };
-        Ok((identity, catalogue_key))
+        Ok((identity, catalogue_keys))
     }
-}
-
-/// Whether there is anything of this name, usable or not.
-pub(crate) fn is_there(path: &Path) -> bool {
-    !std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 fn other_key(path: &Path, what: &'static str, expected: &dyn ToString) -> RunError {

@@ -1,6 +1,5 @@
 //! From a configuration to a running peer, and down again.
 
-mod catalogue_key;
 mod certificate;
 mod data_dir;
 mod error;
@@ -48,6 +47,7 @@ use crate::http::{Api, serve};
 use crate::metrics::Metrics;
 use crate::net::{Net, NetConfig, NetLimits};
 use crate::peer::answering::Answering;
+use crate::peer::catalogue_keys::{self, CatalogueKeyFiles};
 use crate::peer::clock::Clock;
 use crate::peer::driver::{Driver, Inbox, Parts};
 use crate::peer::driving::{Driving, PeerRuntime};
@@ -105,9 +105,9 @@ pub(crate) fn check(config: &Config) -> Result<(), RunError> {
     RunError::unless_none(faults)
 }
 
-/// Whether a start would first ask other members for the catalogue key.
+/// Whether the node would ask other members for the genesis's catalogue key.
 pub(crate) fn lacks_catalogue_key(config: &Config) -> bool {
-    !identity::is_there(&config.keys.catalogue)
+    !catalogue_keys::is_there(&config.keys.catalogue)
 }
 
 /// Tries the TCP addresses to listen on. libp2p lets processes share a port, and would hear only some of those that dial.
@@ -147,7 +147,7 @@ fn open_store(dir: &Path) -> Arc<dyn Store> {
 fn open_peer(
     config: &Config,
     identity: &Identity,
-    catalogue_key: CatalogueKey,
+    catalogue_keys: Vec<CatalogueKey>,
     metrics: &Arc<Metrics>,
     disk: &RealDisk,
 ) -> Result<Arc<Peer>, RunError> {
@@ -234,7 +234,11 @@ fn open_peer(
         peer_id: identity.peer_id.to_string(),
         set_aside: RwLock::new(openings.iter().filter_map(aside).collect()),
         catalogue,
-        catalogue_key,
+        catalogue_keys: CatalogueKeyFiles::new(
+            config.keys.catalogue.clone(),
+            identity.key_reader.clone(),
+            catalogue_keys,
+        ),
         field_key: identity.field_key.clone(),
         store: open_store(dir),
         own: OwnLog::new(
@@ -361,8 +365,6 @@ enum Ended {
     /// Its transport key was replaced, so that whoever connects has to be met with the next one; or its log goes on in another
     /// generation.
     Changed,
-    /// There was no catalogue key, and now there is; or its configuration was read again while it waited for one.
-    Prepared,
 }
 
 /// Runs a peer until `stopped` resolves. With each configuration that comes out of `reloads` it reads again what can
@@ -383,7 +385,6 @@ pub(crate) async fn run(
             Ended::Changed => {
                 tracing::info!("starting again with another transport key or log");
             }
-            Ended::Prepared => {}
         }
     }
 }
@@ -394,20 +395,16 @@ async fn run_once(
     mut reloads: Pin<&mut impl Stream<Item = Result<Config, ConfigError>>>,
 ) -> Result<Ended, RunError> {
     let config = settled.clone();
-    let (identity, catalogue_key) = Identity::load(&config, identity::read_genesis(&config)?)?;
+    let (identity, catalogue_keys) = Identity::load(&config, identity::read_genesis(&config)?)?;
     let clients = Clients::load(&config.api.tokens)?;
     let data_dir = DataDir::claim(&config.data_dir, &identity.genesis)?;
     try_ports(&config.net.listen)?;
     let files = descriptors::raise();
-    let Some(catalogue_key) = catalogue_key else {
-        let waiting = catalogue_key::Waiting::begin(&config, identity, files)?;
-        return waiting.run(settled, stopped, reloads).await;
-    };
     let metrics = Arc::new(Metrics::new());
     let disk = RealDisk::new(descriptors::at_rest(files));
     let (chain, peer) = tokio::task::block_in_place(|| {
         let chain = open_chain(&config, &identity)?;
-        let peer = open_peer(&config, &identity, catalogue_key, &metrics, &disk)?;
+        let peer = open_peer(&config, &identity, catalogue_keys, &metrics, &disk)?;
         Ok::<_, RunError>((chain, peer))
     })?;
     let mut limits = config.api.limits();
@@ -490,6 +487,7 @@ struct Work {
     forgetting: JoinHandle<()>,
     ending: JoinHandle<()>,
     beginning: JoinHandle<()>,
+    fetching_keys: JoinHandle<()>,
     destroying: JoinHandle<()>,
     removing: JoinHandle<()>,
     /// Takes the members' addresses when they are read again.
@@ -530,8 +528,7 @@ impl Work {
         let (writer, writer_thread) =
             WriterHandle::start(Arc::clone(peer), writer, heads).map_err(&spawn_error)?;
         let (recorder, recorder_thread) =
-            Recorder::start(Arc::clone(&peer.lookups), peer.catalogue_key.clone())
-                .map_err(&spawn_error)?;
+            Recorder::start(Arc::clone(&peer.lookups)).map_err(&spawn_error)?;
         let storage = Storage::start(peer, &stored).map_err(&spawn_error)?;
         let sync = Sync::new(
             peer.catalogue.own(),
@@ -561,6 +558,7 @@ impl Work {
         let governance = govern_on(config, identity, peer, chain)?;
         let (governing, governance) =
             governance::start(governance, outputs).map_err(&spawn_error)?;
+        let fetching_keys = catalogue_keys::fetching::keep_fetching(Arc::clone(peer), ask.clone());
         let governors = Governors {
             peer: Arc::clone(peer),
             asks: ask,
@@ -606,6 +604,7 @@ impl Work {
             forgetting: tokio::spawn(retries::keep_forgetting(Arc::clone(&peer.store), agreed)),
             ending: tokio::spawn(ending.clone().keep_ending()),
             beginning: tokio::spawn(joining::sign_beginning(Arc::clone(peer), writer.clone())),
+            fetching_keys: tokio::spawn(fetching_keys),
             destroying: tokio::spawn(copies::keep_destroying(Arc::clone(peer))),
             removing: tokio::spawn(uploads::keep_removing(Arc::clone(peer))),
             addresses_read,
@@ -665,6 +664,7 @@ impl Work {
         }
         tokio::task::block_in_place(|| self.upkeep.stop(peer));
         self.forgetting.abort();
+        self.fetching_keys.abort();
         self.destroying.abort();
         self.removing.abort();
         self.removing_lookups.abort();

@@ -357,14 +357,21 @@ impl Issuing<'_, '_> {
         else {
             return Ok(());
         };
-        // The peer's fault, not the row's.
-        let failed = |outcome: &Result<_, Refusal>| matches!(outcome, Err(Refusal::Internal));
+        // The peer's fault, or that of the moment at which a key was replaced: not the row's.
+        let failed = |outcome: &Result<_, Refusal>| match outcome {
+            Err(why @ (Refusal::Internal | Refusal::CatalogueKeyMissing { .. })) => {
+                Some(why.clone())
+            }
+            _ => None,
+        };
         let (mut wait, mut failures, mut logged) = (FIRST_WAIT, 0, None);
         loop {
             let answered = self.taking.runtime.block_on(outcomes);
             let refusal = match answered.unwrap_or(Err(Refusal::Internal)) {
-                Ok(outcomes) if outcomes.iter().any(failed) => Refusal::Internal,
-                Ok(outcomes) => return self.account(&batch, outcomes),
+                Ok(outcomes) => match outcomes.iter().find_map(failed) {
+                    Some(refusal) => refusal,
+                    None => return self.account(&batch, outcomes),
+                },
                 Err(refusal) => refusal,
             };
             if refusal == Refusal::Internal {

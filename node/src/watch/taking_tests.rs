@@ -146,6 +146,10 @@ fn rows_wait_while_the_log_takes_none_and_none_is_lost_or_doubled() {
     for refusal in [
         Refusal::Overloaded { retry_after_s: 1 },
         Refusal::OwnLogUnconfirmed(Unconfirmed::WouldFork),
+        Refusal::CatalogueKeyMissing {
+            key: "0123456789ab".to_owned(),
+            since: 3,
+        },
         Refusal::Internal,
     ] {
         *scene.fake.refuse.lock() = Some(refusal);

@@ -343,6 +343,10 @@ refusal-not-salvageable = nothing was taken back: { $why }
 refusal-log-read-only = { $why }
 refusal-clock-off = nothing is recorded while the clock may be wrong: { $why }
 refusal-lookup-not-recorded = what a person holds is not shown while the look-up journal can't be written: { $why }
+refusal-catalogue-key-missing = this node lacks a catalogue key ({ $key }…, { $since ->
+        [0] that of the genesis
+       *[other] in force since block { $since } of governance
+    }): nobody can be looked up for certain and nothing issued here until it has the key, for which it asks the other members
 refusal-log-frozen = { $why }; the log is frozen, and the members have to decide how it begins again
 refusal-overloaded = the node is at its limit of simultaneous work; try again in { $retry_after_s } s
 refusal-storage-full = the disk has { $free } MiB free, { $needed } MiB are needed so that the log keeps its reserve; make room, or send less
@@ -378,9 +382,9 @@ unreachable-not-connected = it is not connected
 unreachable-timeout = it did not answer in time
 unreachable-failed = the connection failed, or it is too busy
 unreachable-no-more = it sends no more of the attachment; retrieve the certificate's fields again
-unreachable-improper = the issuer considers this request forged or relayed
+unreachable-improper = the issuer considers this request forged or relayed; if the catalogue key was replaced just now, the issuer may not know yet: try again in some seconds
 unreachable-replayed = the issuer has already answered this request
-unreachable-unavailable = the issuer can't record receipts at present, so it answers nothing
+unreachable-unavailable = the issuer can't record receipts at present, or lacks a catalogue key, so it answers nothing
 unreachable-not-required = the issuer does not know that the matter requires the fields asked for; its copy of the matter may be older
 unreachable-lost = the issuer's disk has lost the certificate's fields; they were not erased, and its operators may have a backup
 
@@ -496,6 +500,7 @@ warning-clock = this machine's clock is { $off_s } s { $ahead ->
        *[false] behind
     } those of { $members } connected members ({ $own } here, { $theirs } there): correct it (NTP)
 warning-other-instance = another run of this department's peer, with the same keys, is connected to { $connected_to }: stop one of the two. After a power cut it is this peer's own last run, for two minutes at most; if it is neither, the keys are in other hands
+warning-catalogue-key = { $why }
 warning-not-recorded = { refusal-lookup-not-recorded }
 warning-journal-damaged = part of the look-up journal can't be read (lookups/{ $file }, bytes { $from } to { $to }: { $other_key ->
         [true] written under another field key
@@ -872,7 +877,7 @@ act-cut-compromised = end the log of { $log } at record { $size } (root { $root 
 act-cut-forked = end the log of { $log } at record { $size } (root { $root }), since it forked; epoch { $epoch } goes on
 act-cut-lost = end the log of { $log } at record { $size } (root { $root }), since later records are lost; epoch { $epoch } goes on
 act-identity = replace the identity key of { $department } by { $after }
-act-catalogue-key = replace the catalogue key by one with the commitment { $after }
+act-catalogue-key = replace the catalogue key by one with the commitment { $after }: what is issued from then on is tagged under it; what was tagged before stays so, and whoever has an earlier key still finds that
 act-policy = replace the policy: { $policy }
 act-version = raise the format version to { $after }
 act-unreadable = kind { $kind }, which this version of certmesh does not know: upgrade it before anybody signs this

@@ -195,7 +195,10 @@ fn requests() {
         ("page", page),
         ("evidence", evidence),
         ("blocks", blocks),
-        ("catalogue-key", Request::CatalogueKey),
+        (
+            "catalogue-key",
+            Request::CatalogueKey(catalogue_key().commitment()),
+        ),
         ("addresses", Request::Addresses),
         ("log-held", held),
     ] {

@@ -95,13 +95,15 @@ fn searches_histories_and_counts_go_on_past_it() {
     let catalogue = world();
     let tag = SubjectTag(hash(Purpose::Subject, b"s"));
     let code = TYPE.parse().unwrap();
-    let by_subject = catalogue.by_subject(&tag, Cursor::default(), 100).unwrap();
+    let by_subject = catalogue
+        .by_subject(&[tag], Cursor::default(), 100)
+        .unwrap();
     let by_type = catalogue.by_type(&code, Cursor::default(), 100).unwrap();
     let by_issuer = catalogue.by_issuer(&A.parse().unwrap(), 0, 100).unwrap();
     for found in [by_subject, by_type, by_issuer] {
         assert_eq!(found.certificates.len(), 5);
     }
-    let (latest, cut) = catalogue.latest_of(&tag, &code, 10).unwrap();
+    let (latest, cut) = catalogue.latest_of(&[tag], &code, 10).unwrap();
     assert_eq!((latest.len(), cut), (5, false));
     let chain = catalogue.chain(&id(A, "4")).unwrap();
     assert_eq!(chain.lives[0].records.len(), 2);

@@ -1,6 +1,7 @@
 //! What each action does.
 
 use crate::codec::Ascending;
+use crate::crypto::catalogue_keys::MAX_CATALOGUE_KEYS;
 use crate::genesis::{MAX_DEPARTMENTS, MAX_GOVERNORS, Role};
 use crate::id::DepartmentCode;
 use crate::names::LogId;
@@ -262,10 +263,18 @@ impl State {
     }
 
     fn replace_catalogue_key(&mut self, replace: &ReplaceCatalogueKey) -> Done {
-        if self.catalogue_key != replace.before {
+        if self.catalogue_key() != replace.before {
             return Err(ActionFault::Overtaken("a catalogue key"));
         }
-        self.catalogue_key = replace.after;
+        // Whoever had it then has it still: to go back to one is no rotation.
+        let known = &self.catalogue_keys;
+        if known.iter().any(|(_, known)| *known == replace.after) {
+            return Err(ActionFault::CatalogueKeyUsed);
+        }
+        if known.len() >= MAX_CATALOGUE_KEYS {
+            return Err(ActionFault::TooManyCatalogueKeys(MAX_CATALOGUE_KEYS));
+        }
+        self.catalogue_keys.push((self.height, replace.after));
         Ok(())
     }
 

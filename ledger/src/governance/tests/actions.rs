@@ -2,6 +2,7 @@
 
 use super::world::{Secrets, World, code, root, secrets};
 use crate::codec::Ascending;
+use crate::crypto::catalogue_keys::MAX_CATALOGUE_KEYS;
 use crate::crypto::hash::Hash;
 use crate::crypto::keys::{CatalogueCommitment, SigningKey};
 use crate::genesis::{Policy, RecoveryKey, RecoveryKeys, Role, Terms};
@@ -405,6 +406,30 @@ fn an_identity_key_is_replaced_by_one_that_is_held_and_the_old_one_signs_nothing
 }
 
 #[test]
+fn no_catalogue_key_comes_into_force_twice_and_there_are_not_more_than_can_be_looked_up_under() {
+    let mut world = World::new(4, 1);
+    let first = world.state.catalogue_key();
+    let replace = |before, after| Action::from(ReplaceCatalogueKey { before, after });
+    let commitment = |n: usize| CatalogueCommitment(root(n as u64));
+    let mut present = first;
+    for n in 1..MAX_CATALOGUE_KEYS {
+        assert_eq!(
+            world.refused(replace(present, first)),
+            ActionFault::CatalogueKeyUsed
+        );
+        world.decide(&[replace(present, commitment(n))]).unwrap();
+        present = commitment(n);
+    }
+    let used = replace(commitment(MAX_CATALOGUE_KEYS - 1), commitment(1));
+    assert_eq!(world.refused(used), ActionFault::CatalogueKeyUsed);
+    assert_eq!(
+        world.refused(replace(present, commitment(MAX_CATALOGUE_KEYS))),
+        ActionFault::TooManyCatalogueKeys(MAX_CATALOGUE_KEYS)
+    );
+    assert_eq!(world.state.catalogue_keys().len(), MAX_CATALOGUE_KEYS);
+}
+
+#[test]
 fn catalogue_key_policy_and_version_are_replaced_from_what_they_are() {
     let mut world = World::new(4, 1);
     let present = world.state.catalogue_key();
@@ -416,6 +441,8 @@ fn catalogue_key_policy_and_version_are_replaced_from_what_they_are() {
     );
     world.decide(&[replace(present, one)]).unwrap();
     assert_eq!(world.state.catalogue_key(), one);
+    let since = world.state.height();
+    assert_eq!(world.state.catalogue_keys(), [(0, present), (since, one)]);
 
     let recovery_key = SigningKey::from_seed(&[99; 32]).public();
     let with_key = |key| {

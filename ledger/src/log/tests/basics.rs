@@ -50,10 +50,10 @@ fn what_is_appended_is_found_by_certificate_subject_and_type_and_survives_reopen
             Status::Superseded
         );
         let tag = SubjectTag(hash(Purpose::Subject, &2u64.to_le_bytes()));
-        let about = log.by_subject(&tag, 0, 100).unwrap().0;
+        let about = log.by_subject(&[tag], 0, 100).unwrap().0;
         assert_eq!(about.len(), 4);
         let second_page = log
-            .by_subject(&tag, about[1].record().seq + 1, 1)
+            .by_subject(&[tag], about[1].record().seq + 1, 1)
             .unwrap()
             .0;
         assert_eq!(second_page[0], about[2]);

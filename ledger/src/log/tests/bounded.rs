@@ -106,9 +106,9 @@ fn subjects_whose_tags_begin_alike_cost_one_another_nothing() {
     let mut entries: Vec<Entry> = (1..60).map(alike).collect();
     entries.push(of(0, real));
     let written = Written::of(entries);
-    let (found, reads) = written.reads(|log| log.by_subject(&real, 0, 10).unwrap());
+    let (found, reads) = written.reads(|log| log.by_subject(&[real], 0, 10).unwrap());
     assert_eq!((seqs(&found.0), found.1, reads), (vec![59], None, 1));
-    let (found, reads) = written.reads(|log| log.latest_of(&real, &code(), 1).unwrap());
+    let (found, reads) = written.reads(|log| log.latest_of(&[real], &code(), 1).unwrap());
     assert_eq!((seqs(&found.0), found.1, reads), (vec![59], false, 1));
 }
 
@@ -122,7 +122,7 @@ fn every_lookup_of_many_reads_as_many_records_as_it_was_allowed_and_says_where_t
         let mut all = Vec::new();
         loop {
             let ((found, next), reads) =
-                written.reads(|log| log.by_subject(&tag, from, limit).unwrap());
+                written.reads(|log| log.by_subject(&[tag], from, limit).unwrap());
             assert!(reads <= limit);
             let by_type = written.log.by_type(&code(), from, limit).unwrap();
             assert_eq!(by_type, (found.clone(), next));
@@ -135,6 +135,29 @@ fn every_lookup_of_many_reads_as_many_records_as_it_was_allowed_and_says_where_t
         assert_eq!(all, (0..40).collect::<Vec<u64>>());
         let ((_, more), reads) = written.reads(|log| log.about(&id(0), 0, limit).unwrap());
         assert_eq!((more, reads), (limit == 1, 1));
+    }
+}
+
+#[test]
+fn certificates_of_one_holder_under_several_tags_come_in_the_log_s_order_and_in_pages() {
+    let written = Written::of((0..40).map(issue).collect());
+    let tag = |n: u64| SubjectTag(hash(Purpose::Subject, &n.to_le_bytes()));
+    let tags = [tag(3), tag(0)];
+    let expected: Vec<u64> = (0..40).filter(|n| [0, 3].contains(&(n % 5))).collect();
+    for limit in [1, 3, 100] {
+        let (mut from, mut all) = (0, Vec::new());
+        loop {
+            let (found, next) = written.log.by_subject(&tags, from, limit).unwrap();
+            all.extend(seqs(&found));
+            match next {
+                Some(next) => from = next,
+                None => break,
+            }
+        }
+        assert_eq!(all, expected, "{limit} at a time");
+        let (latest, more) = written.log.latest_of(&tags, &code(), limit).unwrap();
+        let newest: Vec<u64> = expected.iter().rev().copied().take(limit).collect();
+        assert_eq!((seqs(&latest), more), (newest, limit < expected.len()));
     }
 }
 
@@ -176,9 +199,9 @@ fn records_that_no_checkpoint_covers_yet_hide_none_of_those_that_one_does() {
     }
     assert_eq!(replica.size(), 2);
     let tag = SubjectTag(hash(Purpose::Subject, &0u64.to_le_bytes()));
-    let (found, more) = replica.latest_of(&tag, &code(), 2).unwrap();
+    let (found, more) = replica.latest_of(&[tag], &code(), 2).unwrap();
     assert_eq!((seqs(&found), more), (vec![1, 0], false));
-    let (found, next) = replica.by_subject(&tag, 0, 10).unwrap();
+    let (found, next) = replica.by_subject(&[tag], 0, 10).unwrap();
     assert_eq!((seqs(&found), next), (vec![0, 1], None));
     // Whether it was issued before a record counts what is held.
     for (before, said) in [(20, false), (21, true), (22, true)] {

@@ -148,25 +148,25 @@ fn the_latest_certificates_of_a_type_about_a_subject_come_first_and_a_cut_is_rep
     everywhere(&disk, &log, |log| {
         for subject in 0..5 {
             let all: Vec<u64> = (0..30).filter(|n| n % 5 == subject).collect();
-            let found = log.by_subject(&tag(subject), 0, 100).unwrap().0;
+            let found = log.by_subject(&[tag(subject)], 0, 100).unwrap().0;
             assert_eq!(seqs(&found), all);
             for number in [1, 2] {
                 let of_type = all.iter().copied().filter(|n| n % 2 == number - 1);
                 let newest: Vec<u64> = of_type.rev().collect();
                 let code = code(number as u16);
                 for limit in 0..5 {
-                    let (found, more) = log.latest_of(&tag(subject), &code, limit).unwrap();
+                    let (found, more) = log.latest_of(&[tag(subject)], &code, limit).unwrap();
                     assert_eq!(seqs(&found), newest[..limit.min(3)]);
                     assert_eq!(more, limit < 3, "{limit} of {}", newest.len());
                 }
             }
         }
         assert_eq!(
-            log.latest_of(&tag(9), &code(1), 5).unwrap(),
+            log.latest_of(&[tag(9)], &code(1), 5).unwrap(),
             (vec![], false)
         );
         assert_eq!(
-            log.latest_of(&tag(1), &code(3), 5).unwrap(),
+            log.latest_of(&[tag(1)], &code(3), 5).unwrap(),
             (vec![], false)
         );
         assert!(log.may_have_issued(&code(1)) && !log.may_have_issued(&code(3)));

@@ -93,12 +93,12 @@ fn all_are_found(log: &Log) {
             .filter(|n| n % 3 == subject)
             .flat_map(|n| [5 * n, 5 * n + 2, 5 * n + 4])
             .collect();
-        let (found, next) = log.receipts_about(&blinded(subject), 0, 100).unwrap();
+        let (found, next) = log.receipts_about(&[blinded(subject)], 0, 100).unwrap();
         assert_eq!(seqs(found), expected, "subject {subject}");
         assert_eq!(next, None);
         let (mut paged, mut from) = (Vec::new(), Some(0));
         while let Some(place) = from {
-            let (found, next) = log.receipts_about(&blinded(subject), place, 2).unwrap();
+            let (found, next) = log.receipts_about(&[blinded(subject)], place, 2).unwrap();
             assert!(found.len() <= 2);
             paged.extend(seqs(found));
             from = next;

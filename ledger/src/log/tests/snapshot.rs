@@ -38,7 +38,7 @@ fn ask(log: &Log) -> Result<Answers, ReadError> {
             .collect::<Result<_, _>>()?,
         issued: log.issued().into_values().collect(),
         subjects: (0..5)
-            .map(|n| Ok(log.by_subject(&subject(n), 0, 1_000)?.0.len()))
+            .map(|n| Ok(log.by_subject(&[subject(n)], 0, 1_000)?.0.len()))
             .collect::<Result<_, ReadError>>()?,
     })
 }

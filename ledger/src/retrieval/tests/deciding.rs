@@ -269,6 +269,37 @@ fn a_request_about_another_subject_than_the_certificates_leaves_no_trace() {
 }
 
 #[test]
+fn a_subject_may_be_blinded_under_any_catalogue_key_of_the_chain_and_no_other() {
+    let world = world();
+    let keys = rotated();
+    let stranger = CatalogueKey(Secret::from_bytes([11; 32]));
+    let (one, two, on) = (subject("one"), subject("two"), day("2026-06-30"));
+    let decide = |subject| {
+        let request = Retrieval {
+            subject,
+            ..retrieval()
+        };
+        decide_by(&keys, &world.catalogue, &request, noon())
+    };
+    for key in keys.iter() {
+        assert!(decide(key.blind(&one, on)).unwrap().show.is_some());
+    }
+    for wrong in [stranger.blind(&one, on), keys.present().blind(&two, on)] {
+        let refused = decide(wrong);
+        assert!(matches!(
+            refused,
+            Err(DecideError::Improper(Improper::Subject))
+        ));
+    }
+    // One that knows of the first key alone takes nothing under the next one.
+    let request = Retrieval {
+        subject: keys.present().blind(&one, on),
+        ..retrieval()
+    };
+    assert!(decide_in(&world.catalogue, &request, noon()).is_err());
+}
+
+#[test]
 fn a_department_asks_itself_by_the_same_rules() {
     let world = world();
     world.write(ISSUER, 2, vec![define_matter()]);

@@ -80,7 +80,7 @@ fn looked_at() -> World {
 /// All receipts about a subject.
 fn looks(
     world: &World,
-    key: &CatalogueKey,
+    key: &CatalogueKeys,
     name: &str,
     (from, to): (&str, &str),
 ) -> Vec<(LogId, SignedRecord)> {
@@ -88,7 +88,7 @@ fn looks(
     let found = access_log(
         &world.catalogue,
         key,
-        &subject(name),
+        &[subject(name)],
         days,
         None,
         FAR_ON,
@@ -102,7 +102,7 @@ fn looks(
 #[test]
 fn who_looked_at_a_subjects_data_is_found_in_all_logs_on_all_days_oldest_first() {
     let found = |world: &World, name: &str, from: &str, to: &str| {
-        let found = looks(world, &catalogue_key(), name, (from, to));
+        let found = looks(world, &catalogue_keys(), name, (from, to));
         let place = |(log, record): &(LogId, SignedRecord)| {
             let department = log.department.as_str().to_owned();
             (record.record().time_ms, department, record.record().seq)
@@ -135,9 +135,51 @@ fn who_looked_at_a_subjects_data_is_found_in_all_logs_on_all_days_oldest_first()
         assert_eq!(one("2026-07-01", "2026-06-29"), []);
         world = world.again();
     }
-    let other_key = CatalogueKey(Secret::from_bytes([8; 32]));
+    let other_key = CatalogueKey(Secret::from_bytes([8; 32])).into();
     let days = ("2026-06-29", "2026-07-01");
     assert!(looks(&world, &other_key, "one", days).is_empty());
+}
+
+#[test]
+fn receipts_are_found_under_each_catalogue_key_in_order_and_in_pages() {
+    let world = World::new();
+    let keys = rotated();
+    let [before, present] = [keys.first(), keys.present()];
+    let next_tag = SubjectTag(hash(Purpose::Subject, b"one under the next key"));
+    let on = day("2026-06-30");
+    let all = [
+        before.blind(&subject("one"), on),
+        present.blind(&subject("one"), on),
+        present.blind(&next_tag, on),
+        // Of an asker that had not heard of the key that the certificate is under.
+        before.blind(&next_tag, on),
+    ];
+    let of_others = present.blind(&subject("two"), on);
+    let looked = |subject| Entry::AccessLogRead(AccessLogRead { subject });
+    let entries = [all[3], all[0], of_others, all[2], all[1], all[0]].map(looked);
+    let seqs = world.write(ASKER, noon(), entries.into());
+    let expected: Vec<u64> = [0, 1, 3, 4, 5].map(|at| seqs[at]).into();
+    for limit in [1, 2, 3, 100] {
+        let (mut found, mut page) = (Vec::new(), None);
+        loop {
+            let part = access_log(
+                &world.catalogue,
+                &keys,
+                &[subject("one"), next_tag],
+                (on, on),
+                page,
+                noon(),
+                limit,
+            );
+            let part = part.unwrap();
+            found.extend(part.receipts.iter().map(|(_, record)| record.record().seq));
+            page = part.more.first().copied();
+            if page.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, expected, "{limit} at a time");
+    }
 }
 
 #[test]
@@ -148,7 +190,7 @@ fn receipts_of_one_moment_are_listed_in_the_order_of_their_log() {
     let midnight = day("2026-07-01").begins_in_china_ms();
     let seqs = world.write(ISSUER, midnight + 1, entries.map(Entry::from).into());
     let days = ("2026-06-30", "2026-07-01");
-    let found = looks(&world, &catalogue_key(), "one", days);
+    let found = looks(&world, &catalogue_keys(), "one", days);
     let reported: Vec<u64> = found
         .iter()
         .map(|(_, record)| record.record().seq)
@@ -360,11 +402,11 @@ fn an_access_log_shows_what_is_dated_ahead_whatever_days_are_asked_for() {
     let much_later = vec![Entry::from(about(6, "one", "2999-12-31"))];
     let last = world.write(ISSUER, u64::MAX, much_later);
     let look = |from: &str, to: &str, now_ms| {
-        let (key, days) = (catalogue_key(), (day(from), day(to)));
+        let (key, days) = (catalogue_keys(), (day(from), day(to)));
         let found = access_log(
             &world.catalogue,
             &key,
-            &subject("one"),
+            &[subject("one")],
             days,
             None,
             now_ms,
@@ -403,11 +445,11 @@ fn an_access_log_continues_through_very_many_days_ahead_and_lists_each_record_on
     for limit in [7, 1000] {
         let (mut reported, mut page, mut pages) = (Vec::new(), None, 0);
         loop {
-            let (key, days) = (catalogue_key(), (day("2026-06-30"), day("2026-06-30")));
+            let (key, days) = (catalogue_keys(), (day("2026-06-30"), day("2026-06-30")));
             let found = access_log(
                 &world.catalogue,
                 &key,
-                &subject("one"),
+                &[subject("one")],
                 days,
                 page,
                 noon(),

@@ -14,11 +14,11 @@ fn entry(receipt: &RetrievalDecided) -> Entry {
 }
 
 fn looks(world: &World) -> Vec<(LogId, SignedRecord)> {
-    let (key, days) = (catalogue_key(), (day("2026-06-01"), day("2026-07-31")));
+    let (key, days) = (catalogue_keys(), (day("2026-06-01"), day("2026-07-31")));
     let found = access_log(
         &world.catalogue,
         &key,
-        &subject("one"),
+        &[subject("one")],
         days,
         None,
         noon(),
@@ -264,12 +264,12 @@ fn no_department_pushes_what_another_recorded_out_of_an_access_log() {
     world.write(neighbour.as_str(), noon() - 8, many);
     let genuine = (1..=10).map(|n| entry(&decided(n, shown())));
     world.write(ISSUER, noon(), genuine.collect());
-    let (key, days) = (catalogue_key(), (day("2026-06-29"), day("2026-07-01")));
+    let (key, days) = (catalogue_keys(), (day("2026-06-29"), day("2026-07-01")));
     let look = |page| {
         access_log(
             &world.catalogue,
             &key,
-            &subject("one"),
+            &[subject("one")],
             days,
             page,
             noon(),
@@ -314,14 +314,14 @@ fn an_access_log_goes_on_with_the_day_it_came_to() {
     // Three of each day, the days taking turns.
     let entries: Vec<Entry> = (0..9).map(|n| looked(days[n % 3])).collect();
     world.write(THIRD, noon(), entries);
-    let (key, within) = (catalogue_key(), (day(days[0]), day(days[2])));
+    let (key, within) = (catalogue_keys(), (day(days[0]), day(days[2])));
     for limit in 1..12 {
         let (mut reported, mut page) = (Vec::new(), None);
         loop {
             let found = access_log(
                 &world.catalogue,
                 &key,
-                &subject("one"),
+                &[subject("one")],
                 within,
                 page,
                 noon(),

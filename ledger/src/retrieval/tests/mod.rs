@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use super::*;
 use crate::catalogue::Catalogue;
+use crate::crypto::catalogue_keys::HeldCatalogueKeys;
 use crate::crypto::hash::{Hash, hash};
-use crate::crypto::keys::{BodyKey, Secret};
+use crate::crypto::keys::{BodyKey, CatalogueKey, Secret};
 use crate::disk::MemoryDisk;
 use crate::genesis::Role;
 use crate::genesis::testing::{department, network};
@@ -51,6 +52,18 @@ fn noon() -> u64 {
 fn signing_key(department: &DepartmentCode) -> SigningKey {
     let place = codes().iter().position(|known| known == department);
     SigningKey::from_seed(&[place.unwrap() as u8 + 1; 32])
+}
+
+/// The keys of the network once it has replaced its first.
+fn rotated() -> CatalogueKeys {
+    let keys = [catalogue_key(), CatalogueKey(Secret::from_bytes([10; 32]))];
+    let chain: Vec<_> = keys.iter().map(CatalogueKey::commitment).collect();
+    let held: HeldCatalogueKeys = keys.into_iter().collect();
+    held.all(chain).unwrap()
+}
+
+fn catalogue_keys() -> CatalogueKeys {
+    catalogue_key().into()
 }
 
 fn catalogue_key() -> CatalogueKey {
@@ -245,16 +258,19 @@ fn decide_in(
     request: &Retrieval,
     now_ms: u64,
 ) -> Result<Decided, DecideError> {
+    decide_by(&catalogue_keys(), catalogue, request, now_ms)
+}
+
+fn decide_by(
+    keys: &CatalogueKeys,
+    catalogue: &Catalogue,
+    request: &Retrieval,
+    now_ms: u64,
+) -> Result<Decided, DecideError> {
     let network = catalogue.members().network();
     let key = signing_key(&request.asker);
     let signed = SignedRetrieval::sign(network, request.clone(), &key);
-    decide(
-        catalogue,
-        &catalogue_key(),
-        request.asked(),
-        &signed,
-        now_ms,
-    )
+    decide(catalogue, keys, request.asked(), &signed, now_ms)
 }
 
 fn open(disk: &MemoryDisk) -> Catalogue {

@@ -245,7 +245,7 @@ impl Peer {
             | Request::Piece(_)
             | Request::Governance(_)
             | Request::WitnessEnd(_)
-            | Request::CatalogueKey
+            | Request::CatalogueKey(_)
             | Request::Addresses
             | Request::LogHeld { .. } => {
                 return Some(Response::NotHeld);

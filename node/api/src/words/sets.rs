@@ -418,6 +418,8 @@ words! {
         ClockOff = "urn:certmesh:problem:clock-off",
         /// nothing is shown, since the look-up can't be recorded
         LookupNotRecorded = "urn:certmesh:problem:lookup-not-recorded",
+        /// a catalogue key of the network is not here, so that nobody can be looked up for certain
+        CatalogueKeyMissing = "urn:certmesh:problem:catalogue-key-missing",
         /// the log is forked, or breaks a rule of logs
         LogFrozen = "urn:certmesh:problem:log-frozen",
         /// more requests than the node takes at a time

@@ -92,10 +92,11 @@ impl Asking {
     /// Retrieves fields of a certificate. When this returns the answer, or the refusal, is kept and acknowledged
     /// durably. Run it to completion: a request that is given up leaves a receipt without its counterpart.
     pub(crate) async fn fetch(self, fetch: Fetch) -> Result<Retrieved, Refusal> {
-        // Without a log to acknowledge in, nothing is asked.
+        // Without a log to acknowledge in, nothing is asked; nor without a key under which the subject is named.
         if let Some(refusal) = self.peer.append_refusal() {
             return Err(refusal);
         }
+        self.peer.catalogue_keys()?;
         let asking = self.clone();
         let with_attachments = fetch.wants_attachments();
         let wanted = self.read(move || asking.wanted(fetch)).await?;
@@ -189,6 +190,7 @@ impl Asking {
 
     fn sign(&self, wanted: Wanted) -> Result<Sent, Refusal> {
         let signs = self.peer.keys.in_force()?;
+        let keys = self.peer.catalogue_keys()?;
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|error| {
             tracing::error!(%error, "the system provides no random bytes");
@@ -201,7 +203,7 @@ impl Asking {
             asker: self.peer.department,
             key_epoch: signs.epoch,
             matter: wanted.matter,
-            subject: self.peer.catalogue_key.blind(&certificate.subject, day),
+            subject: keys.present().blind(&certificate.subject, day),
             fields: Bounded::first(wanted.fields),
             certificate: certificate.id.clone(),
             purpose: wanted.purpose,

@@ -305,6 +305,13 @@ async fn what_the_peer_refuses_arrives_with_its_status() {
         (Refusal::OwnLogUnconfirmed(Unconfirmed::WouldFork), 503),
         (Refusal::LogReadOnly(ReadOnly::LaterVersion { seq: 7 }), 503),
         (Refusal::ClockOff(clock), 503),
+        (
+            Refusal::CatalogueKeyMissing {
+                key: "0123456789ab".to_owned(),
+                since: 3,
+            },
+            503,
+        ),
         (Refusal::LogFrozen(StoppedBy::Forked { at: 7 }), 503),
         (
             Refusal::UnknownType {

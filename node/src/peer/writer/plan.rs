@@ -277,9 +277,11 @@ impl Planning<'_> {
         if self.destroyed.contains(&seq) {
             return Ok(None);
         }
-        // What a definition adds may have changed since.
+        // What a definition adds may have changed since, and the catalogue key. That it is about the same holder, the bodies
+        // show.
         let same = issued.says_the_same(&CertificateIssued {
             field_root: issued.field_root,
+            subject: issued.subject,
             sharing: match kept.default_sharing {
                 true => issued.sharing,
                 false => asked.sharing,

@@ -94,7 +94,7 @@ pub fn measure(args: &YearArgs, screen: &Screen) -> Result<Year, Error> {
             &catalogue,
             asker,
             &part.matter,
-            &case.subject,
+            &[case.subject],
             Question {
                 on: case.on,
                 now_ms: 0,
