@@ -650,6 +650,7 @@ impl VerifiedBundle {
             stopped_at: None,
             // It is judged as of its checkpoint.
             stale: None,
+            missing_of_successors: Vec::new(),
             on: reader.on,
         });
         if self.is_witnessed() || reader.issuer_only {
@@ -697,6 +698,7 @@ mod tests {
                     action,
                     reason: Reason::Other,
                     text: Text::default(),
+                    inherited: None,
                 }),
             };
             let change = SignedRecord::sign(&log, record, &SigningKey::from_seed(&[1; 32]));

@@ -166,6 +166,10 @@ fn judged(
             false => Ok(age_ms),
         })
         .err();
+    let missing_of_successors = {
+        let history = catalogue.members().history();
+        catalogue.missing_of_successors(&history, &state.log.department, now_ms)?
+    };
     let Some(log) = catalogue.log(&state.log) else {
         let missing = vec![Missing::Issuer(id.issuer())];
         return Ok(Verification::unknown(&id, on, missing));
@@ -175,7 +179,14 @@ fn judged(
         let missing = vec![Missing::StatusSince { at }];
         return Ok(Verification::unknown(&id, on, missing));
     };
-    let change = state.status_seq.map(|seq| log.record(seq)).transpose()?;
+    let change = match state.status_at {
+        // A successor's, if its log is another.
+        Some((of, seq)) => match catalogue.log(&of) {
+            Some(log) => Some(log.record(seq)?),
+            None => None,
+        },
+        None => None,
+    };
     let record = state.issued.record();
     let verdict = judge(&Facts {
         certificate: state.certificate(),
@@ -186,6 +197,7 @@ fn judged(
         unread_at: log.unread().map(|unread| unread.seq),
         stopped_at: log.stopped().map(|stopped| stopped.undisputed()),
         stale,
+        missing_of_successors,
         on,
     });
     Ok(Verification {
