@@ -156,7 +156,9 @@ impl Catalogue {
     ) -> Result<Option<(Inherited, Status)>, ReadError> {
         let own = self.own.department;
         let history = self.members.history();
-        if self.certificate_in(&self.own, id)?.is_some() {
+        let log = self.log(&self.own);
+        let issued = log.map(|log| log.issue_of(id)).transpose()?.flatten();
+        if issued.is_some() {
             return Ok(None);
         }
         let ours = |from: &LogId| history.inherited(&from.department, &own, history.height());

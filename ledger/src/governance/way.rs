@@ -73,6 +73,20 @@ impl History {
         from != to && self.changed_statuses(from, height) == Some(*to)
     }
 
+    /// The way without successors that were removed with an empty log: these said nothing, and have no head to show it by.
+    pub fn way_shown(&self, code: &DepartmentCode) -> Vec<DepartmentCode> {
+        let mut way = self.way(code);
+        way.retain(|on| on == code || self.ended_by_removal(on) != Some(0));
+        way
+    }
+
+    /// The size at which a department's log ended by its removal; `None` of one that belongs, or never did.
+    pub fn ended_by_removal(&self, code: &DepartmentCode) -> Option<u64> {
+        let department = self.department_at(code, self.height());
+        department.filter(|department| !department.belongs())?;
+        self.trail(code)?.generations.last().map(|end| end.size)
+    }
+
     fn way_at(&self, code: &DepartmentCode, height: u64) -> Vec<DepartmentCode> {
         let mut way = Vec::new();
         let mut next = Some(*code);

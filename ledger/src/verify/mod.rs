@@ -7,9 +7,11 @@
 //! is missing, the verdict says what.
 
 mod bundle;
+mod successor_proof;
 mod verdict;
 
 pub use bundle::{Bundle, BundleError, GatherError, MAX_BUNDLE, Reader, VerifiedBundle};
+pub use successor_proof::VerifiedSuccessor;
 pub use verdict::{Facts, Missing, NotValid, Verdict, judge};
 
 use crate::catalogue::{Catalogue, CertificateState, Successor};

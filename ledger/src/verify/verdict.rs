@@ -111,6 +111,8 @@ pub enum Missing {
         /// Position of the first such entry.
         at: u64,
     },
+    /// What a successor of its department says, by a proof that was made before it was that.
+    Successor(DepartmentCode),
     /// Whether what is held of its log, or of that of a successor of its department, is all there is.
     Newest(Stale),
     /// Another member's signature under the checkpoint that a proof rests on.

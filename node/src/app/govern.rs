@@ -222,9 +222,8 @@ fn is_carried_out(item: &Item) -> bool {
         | Action::Resume(_)
         | Action::ChangeRoles(_)
         | Action::Admit(_)
+        | Action::Remove(_)
         | Action::Cut(_) => true,
-        // Nobody changes statuses in another's place yet.
-        Action::Remove(remove) => remove.successor.is_none(),
         Action::ReplaceCatalogueKey(_) | Action::RaiseVersion(_) | Action::Unreadable(_) => false,
     };
     match item {
@@ -281,7 +280,7 @@ mod tests {
             since: 2,
             successor: Some(department),
         };
-        assert!(!is_taken(&[succeeded.into()]));
+        assert!(is_taken(&[succeeded.into()]));
         let cut: Action = Cut {
             position,
             why: CutReason::Lost,

@@ -1,5 +1,6 @@
 //! Certificates of a department that was removed, in the hands of its successors.
 
+use super::bundles::{Raw, RawSuccessor};
 use super::governed::{ISSUER, Net};
 use super::*;
 use crate::crypto::keys::KeyRing;
@@ -32,6 +33,12 @@ impl Net {
     /// Has a department change one of the issuer's certificates, as if it were its to change.
     fn changes(&mut self, by: usize, serial: &str, action: Action, from: Status) {
         let entry = self.inherited(ISSUER, serial, action, from);
+        self.append(by, entry);
+    }
+
+    /// Has a department record something that is about nobody's certificate.
+    fn issue_in(&mut self, by: usize, serial: &str) {
+        let entry = self.certificate(serial);
         self.append(by, entry);
     }
 
@@ -400,4 +407,189 @@ fn a_department_changes_what_it_inherited_and_is_told_whose_the_rest_is() {
         refused.contains(&format!("successor {}", code(OWN))),
         "{refused}"
     );
+}
+
+/// All governors.
+const WITNESSES: [usize; 4] = [0, 1, 2, 3];
+
+impl Net {
+    fn raw(&self, serial: &str) -> Raw {
+        Raw::of(&self.bundle(serial, &WITNESSES))
+    }
+
+    fn read_raw(&self, raw: &Raw) -> Result<Verdict, BundleError> {
+        self.read(&raw.bundle(), &self.members)
+    }
+}
+
+fn with_successors(raw: &Raw, successors: &[&RawSuccessor]) -> Raw {
+    let mut raw = raw.clone();
+    raw.successors = Bounded::first(successors.iter().map(|one| (*one).clone()));
+    raw
+}
+
+fn way(found: usize, expected: Option<usize>) -> BundleError {
+    BundleError::Way {
+        found: Some(code(found)),
+        expected: expected.map(code),
+    }
+}
+
+#[test]
+fn a_proof_shows_what_each_successor_says_and_reads_as_the_peer_does() {
+    let mut net = Net::new();
+    for serial in ["1", "2", "3", "4"] {
+        net.issue(serial);
+    }
+    net.change("4", Action::Suspend);
+    net.remove(ISSUER, Some(HEIR));
+    // Of one that has signed nothing yet there is nothing to show.
+    let early = Bundle::gather(&net.catalogue, &net.id("1"), |_| Vec::new());
+    assert!(matches!(
+        early,
+        Err(crate::verify::GatherError::Successor { .. })
+    ));
+    let (valid, held) = (Status::Valid, Status::Suspended);
+    net.changes(HEIR, "1", Action::Revoke, valid);
+    net.changes(HEIR, "2", Action::Suspend, valid);
+    net.changes(HEIR, "2", Action::Reinstate, valid);
+    let check = |net: &Net| {
+        for serial in ["1", "2", "3", "4"] {
+            let said = net.read_raw(&net.raw(serial)).unwrap();
+            assert_eq!(said, net.verdict(serial), "{serial}");
+        }
+    };
+    check(&net);
+    net.changes(HEIR, "4", Action::Reinstate, held);
+    net.remove(HEIR, Some(NEXT));
+    net.changes(NEXT, "3", Action::Revoke, valid);
+    check(&net);
+    let verified = net.bundle("3", &WITNESSES).verify(&net.members).unwrap();
+    assert_eq!(verified.known_by().log.department, code(NEXT));
+    assert_eq!(verified.status.unwrap().status, Status::Revoked);
+    let change = verified.change.unwrap();
+    let expected = net.inherited(ISSUER, "3", Action::Revoke, valid);
+    assert_eq!(change.record().entry, expected);
+    // While nobody but the last one vouches for its head, nothing is valid by it.
+    let mut alone = net.raw("4");
+    let mut successors = alone.successors.clone().into_vec();
+    successors[1].cosignatures = Bounded::default();
+    alone.successors = Bounded::first(successors);
+    let verified = alone.bundle().verify(&net.members).unwrap();
+    let reader = Reader {
+        on: day("2024-06-01"),
+        now_ms: 1_000_000,
+        issuer_only: false,
+    };
+    let unwitnessed = Verdict::Unknown(vec![Missing::Witness]);
+    assert_eq!(verified.judge(&reader), Ok(unwitnessed));
+}
+
+#[test]
+fn a_proof_that_leaves_out_a_successor_or_shows_another_is_never_a_yes() {
+    let mut net = Net::new();
+    for serial in ["1", "2"] {
+        net.issue(serial);
+    }
+    let issued = net.raw("1");
+    net.remove(ISSUER, Some(HEIR));
+    let valid = Status::Valid;
+    net.changes(HEIR, "2", Action::Suspend, valid);
+    let before = net.raw("1");
+    net.changes(HEIR, "1", Action::Revoke, valid);
+    let revoked_by_heir = net.raw("1");
+    assert_eq!(net.read_raw(&before), Ok(Verdict::Valid), "as of then");
+    assert_eq!(net.read_raw(&revoked_by_heir), Ok(revoked()));
+    // From before there was a successor, or without it.
+    let missing = |n| Verdict::Unknown(vec![Missing::Successor(code(n))]);
+    assert_eq!(net.read_raw(&issued), Ok(missing(HEIR)));
+    let without = with_successors(&revoked_by_heir, &[]);
+    assert_eq!(net.read_raw(&without), Ok(missing(HEIR)));
+    // Without the record, or with what another key of the map says.
+    let heir = &revoked_by_heir.successors[0];
+    let without_record = RawSuccessor {
+        change: None,
+        ..heir.clone()
+    };
+    let lie = with_successors(&revoked_by_heir, &[&without_record]);
+    assert_eq!(net.read_raw(&lie), Err(BundleError::StatusMismatch));
+    let others = net.raw("2").successors[0].clone();
+    let lie = with_successors(&revoked_by_heir, &[&others]);
+    assert!(net.read_raw(&lie).is_err());
+    let older_map = RawSuccessor {
+        status: before.successors[0].status.clone(),
+        change: None,
+        ..heir.clone()
+    };
+    let lie = with_successors(&revoked_by_heir, &[&older_map]);
+    assert!(matches!(net.read_raw(&lie), Err(BundleError::Status(_))));
+
+    net.remove(HEIR, Some(NEXT));
+    net.changes(NEXT, "2", Action::Reinstate, Status::Suspended);
+    let all = net.raw("1");
+    let [heir, next] = &all.successors[..] else {
+        panic!("two successors")
+    };
+    assert_eq!(net.read_raw(&all), Ok(revoked()));
+    for (successors, error) in [
+        (vec![next], way(NEXT, Some(HEIR))),
+        (vec![next, heir], way(NEXT, Some(HEIR))),
+        (vec![heir, heir], way(HEIR, Some(NEXT))),
+        (vec![heir, next, next], way(NEXT, None)),
+    ] {
+        let lie = with_successors(&all, &successors);
+        assert_eq!(net.read_raw(&lie), Err(error));
+    }
+    // Cut short it is no better than one made before, and what was revoked then stays.
+    let short = with_successors(&net.raw("2"), &[&net.raw("2").successors[0]]);
+    assert_eq!(net.read_raw(&short), Ok(suspended()));
+    assert_eq!(net.read_raw(&before), Ok(missing(NEXT)));
+    // An older head of one that was removed, with what its successor says of the same certificate.
+    let mut older = before.successors[0].clone();
+    let lie = with_successors(&all, &[&older, next]);
+    let not_whole = |department, found, expected| BundleError::NotWhole {
+        department,
+        found,
+        expected,
+    };
+    assert_eq!(net.read_raw(&lie), Err(not_whole(code(HEIR), 1, 2)));
+    older.cosignatures = Bounded::default();
+    let lie = with_successors(&all, &[&older, next]);
+    assert_eq!(net.read_raw(&lie), Err(not_whole(code(HEIR), 1, 2)));
+    // A reader who knows less can't say who the successors are.
+    let behind = Membership::from_genesis(&net.world.genesis);
+    let early = net.read(&all.bundle(), &behind);
+    assert!(matches!(early, Err(BundleError::Early { .. })), "{early:?}");
+}
+
+#[test]
+fn an_older_head_of_the_issuer_shows_nothing_beside_its_successor_s() {
+    let mut net = Net::new();
+    net.issue("1");
+    let older = net.raw("1");
+    net.change("1", Action::Revoke);
+    net.remove(ISSUER, Some(HEIR));
+    net.issue_in(HEIR, "9");
+    let now = net.raw("1");
+    assert_eq!(net.read_raw(&now), Ok(revoked()));
+    let successors: Vec<&RawSuccessor> = now.successors.iter().collect();
+    let lie = with_successors(&older, &successors);
+    let not_whole = BundleError::NotWhole {
+        department: code(ISSUER),
+        found: 1,
+        expected: 2,
+    };
+    assert_eq!(net.read_raw(&lie), Err(not_whole));
+}
+
+#[test]
+fn a_successor_that_was_removed_with_an_empty_log_stands_in_no_proof() {
+    let mut net = Net::new();
+    net.issue("1");
+    net.remove(ISSUER, Some(HEIR));
+    net.remove(HEIR, Some(NEXT));
+    net.changes(NEXT, "1", Action::Revoke, Status::Valid);
+    let raw = net.raw("1");
+    assert_eq!(raw.successors.len(), 1);
+    assert_eq!(net.read_raw(&raw), Ok(revoked()));
 }

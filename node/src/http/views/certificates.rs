@@ -211,7 +211,9 @@ fn event(
             event.reason = Some(changed.reason.into());
             event.text = Some(changed.text.to_string()).filter(|text| !text.is_empty());
             event.to = action.receiver().map(|to| to.to_string());
-            let before = stage.map_or(Status::Valid, |(status, _)| status);
+            // What a successor changes goes on from what those before it left.
+            let from = changed.inherited.map_or(Status::Valid, |of| of.from);
+            let before = stage.map_or(from, |(status, _)| status);
             match before.after(action) {
                 Ok(next) => *stage = Some((next, None)),
                 Err(ImpossibleTransition { from, action }) => {
