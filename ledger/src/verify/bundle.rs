@@ -615,6 +615,8 @@ impl DefinitionProof {
     ) -> Result<(DefinitionEvidence, Option<Unproven>), BundleError> {
         let (code, time_ms) = certificate;
         let issuer = issued_under.log.department;
+        // Of the certificate's own log there is one checkpoint, whose witnesses stand beside the certificate.
+        let is_own = self.checkpoint.is_none();
         let checkpoint = match self.checkpoint {
             None => issued_under.clone(),
             Some(checkpoint) if checkpoint.checkpoint.log == issued_under.log => {
@@ -636,7 +638,10 @@ impl DefinitionProof {
             .iter()
             .filter(|signed| signed.witness != issuer);
         let known_ms = others.fold(checkpoint.time_ms, |ms, signed| ms.max(signed.time_ms));
-        let unvouched = unvouched(&history, &checkpoint, &cosignatures);
+        let unvouched = match is_own {
+            true => None,
+            false => unvouched(&history, &checkpoint, &cosignatures),
+        };
         let mut entry = DefinitionEntry {
             seq: 0,
             versions: self.versions_before,
