@@ -8,7 +8,6 @@ use crate::id::{CertificateId, DepartmentCode};
 use crate::log::{Log, ReadError, StatusEntry, inherited_after, inherits};
 use crate::names::LogId;
 use crate::record::{Inherited, SignedRecord, Status};
-use crate::verify::Missing;
 
 use super::counted::{MAX_READ, Standing};
 use super::{Catalogue, CertificateState, Stale};
@@ -29,6 +28,27 @@ pub fn deciding(
         decided = says.map(|entry| (place, entry)).or(decided);
     }
     decided
+}
+
+/// What of a successor's log isn't known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Lacking {
+    /// Whether what is held of it is all there is.
+    Newest(Stale),
+    /// What was changed in it since it stopped.
+    Since {
+        /// Which log.
+        log: LogId,
+        /// The first record in dispute.
+        at: u64,
+    },
+    /// What an entry of it says, that this version can't read.
+    Unread {
+        /// Which log.
+        log: LogId,
+        /// Position of the first such entry.
+        at: u64,
+    },
 }
 
 impl Catalogue {
@@ -94,12 +114,12 @@ impl Catalogue {
 
     /// What of the logs of a department's successors has to be known before one of its certificates is valid, and isn't, at a
     /// time of this peer's clock that never goes back.
-    pub(crate) fn missing_of_successors(
+    pub(crate) fn lacking_of_successors(
         &self,
         history: &History,
         department: &DepartmentCode,
         now_ms: u64,
-    ) -> Result<Vec<Missing>, ReadError> {
+    ) -> Result<Vec<Lacking>, ReadError> {
         let mut missing = Vec::new();
         for successor in history.way(department).iter().skip(1) {
             let log = self.log_of(successor);
@@ -110,17 +130,17 @@ impl Catalogue {
             let unread = log.as_ref().and_then(|log| log.unread());
             match (&stopped, self.freshness(&id, now_ms)) {
                 // Of a log that has stopped nothing newer is taken.
-                (Some(stopped), _) => missing.push(Missing::SuccessorSince {
+                (Some(stopped), _) => missing.push(Lacking::Since {
                     log: id,
                     at: stopped.undisputed(),
                 }),
-                (None, Err(stale)) => missing.push(Missing::Newest(stale)),
+                (None, Err(stale)) => missing.push(Lacking::Newest(stale)),
                 (None, Ok(_)) => {
                     let short = log.map(|log| self.short_of(history, &log)).transpose()?;
-                    missing.extend(short.flatten().map(Missing::Newest));
+                    missing.extend(short.flatten().map(Lacking::Newest));
                 }
             }
-            missing.extend(unread.map(|unread| Missing::SuccessorUnread {
+            missing.extend(unread.map(|unread| Lacking::Unread {
                 log: id,
                 at: unread.seq,
             }));

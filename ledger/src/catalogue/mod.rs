@@ -27,6 +27,7 @@ pub use chain::{Chain, Life, MAX_CHAIN, Successor};
 pub use defined::{Defined, DefinedPage};
 pub use freshness::{FreshnessLimits, Stale};
 pub use holding::Holding;
+pub(crate) use inherited::Lacking;
 pub use inherited::deciding;
 pub use kept::{Filling, NotFilled};
 pub use rules::{Batch, NotAllowed, NotReplaceable};

@@ -14,7 +14,7 @@ pub use bundle::{Bundle, BundleError, GatherError, MAX_BUNDLE, Reader, VerifiedB
 pub use successor_proof::VerifiedSuccessor;
 pub use verdict::{Facts, Missing, NotValid, Verdict, judge};
 
-use crate::catalogue::{Catalogue, CertificateState, Successor};
+use crate::catalogue::{Catalogue, CertificateState, Lacking, Successor};
 use crate::id::{CertificateId, Date};
 use crate::log::{Checkpoint, ReadError};
 use crate::record::{Entry, SignedRecord, Status};
@@ -170,7 +170,8 @@ fn judged(
         .err();
     let missing_of_successors = {
         let history = catalogue.members().history();
-        catalogue.missing_of_successors(&history, &state.log.department, now_ms)?
+        let lacking = catalogue.lacking_of_successors(&history, &state.log.department, now_ms)?;
+        lacking.into_iter().map(Missing::from).collect()
     };
     let Some(log) = catalogue.log(&state.log) else {
         let missing = vec![Missing::Issuer(id.issuer())];
@@ -211,6 +212,16 @@ fn judged(
         checkpoint: log.covered(),
         state: Some(state),
     })
+}
+
+impl From<Lacking> for Missing {
+    fn from(lacking: Lacking) -> Missing {
+        match lacking {
+            Lacking::Newest(stale) => Missing::Newest(stale),
+            Lacking::Since { log, at } => Missing::SuccessorSince { log, at },
+            Lacking::Unread { log, at } => Missing::SuccessorUnread { log, at },
+        }
+    }
 }
 
 /// The certificate issued by a record that superseded another.
