@@ -324,6 +324,9 @@ fn action<'c>(
             successor,
             common,
         } => {
+            if let Some(successor) = successor {
+                network.member(successor)?;
+            }
             let remove = Remove {
                 since: suspended_since(&whose.department, network)?,
                 position: whose.position(client, network)?,

@@ -220,7 +220,9 @@ impl Log {
 
     /// Whether a record of it can change what it changes as far as that is another department's certificate.
     pub(super) fn inherits(&self, record: &Record) -> bool {
-        statuses::inherits(&self.members.history(), &self.name.id.department, record)
+        // Of most records nobody needs to look at governance.
+        statuses::inherited(&record.entry).is_none()
+            || statuses::inherits(&self.members.history(), &self.name.id.department, record)
     }
 
     /// Whether it can't be known here what one of its entries says.

@@ -67,7 +67,7 @@ pub(crate) fn is_unreadable(history: &History, entry: &Entry, height: u64) -> bo
 }
 
 /// Which inherited certificate's status an entry changes.
-pub(crate) fn inherited(entry: &Entry) -> Option<&Inherited> {
+pub(super) fn inherited(entry: &Entry) -> Option<&Inherited> {
     match entry {
         Entry::StatusChanged(changed) => changed.inherited.as_ref(),
         _ => None,
