@@ -214,6 +214,10 @@ impl Net {
     }
 
     pub(super) fn bundle(&self, serial: &str, witnesses: &[usize]) -> Bundle {
+        self.bundle_of(&self.id(serial), witnesses)
+    }
+
+    pub(super) fn bundle_of(&self, id: &CertificateId, witnesses: &[usize]) -> Bundle {
         let cosign = |checkpoint: &crate::log::VerifiedCheckpoint| {
             let sign = |n: &usize| {
                 let ring = KeyRing::from(self.world.own(*n).operating.clone());
@@ -223,7 +227,7 @@ impl Net {
             };
             witnesses.iter().map(sign).collect()
         };
-        let bundle = Bundle::gather(&self.catalogue, &self.id(serial), cosign);
+        let bundle = Bundle::gather(&self.catalogue, id, cosign);
         bundle.unwrap().unwrap()
     }
 

@@ -593,3 +593,26 @@ fn a_successor_that_was_removed_with_an_empty_log_stands_in_no_proof() {
     assert_eq!(raw.successors.len(), 1);
     assert_eq!(net.read_raw(&raw), Ok(revoked()));
 }
+
+#[test]
+fn who_witnessed_the_end_of_a_log_vouches_for_the_definitions_in_it_as_well() {
+    let mut net = Net::new();
+    // Issued by the department that defines the type, in the log that has the definition.
+    let issuer = IssuerCode::Department(code(0));
+    let id = CertificateId::new(net.type_code(), issuer, "1", 1).unwrap();
+    let Entry::CertificateIssued(issued) = issue(&id, None) else {
+        unreachable!()
+    };
+    let entry = Entry::CertificateIssued(CertificateIssued {
+        definition: net.definition,
+        ..issued
+    });
+    net.append(0, entry);
+    net.remove(0, Some(HEIR));
+    net.issue_in(HEIR, "9");
+    let read = |witnesses: &[usize]| net.read(&net.bundle_of(&id, witnesses), &net.members);
+    assert_eq!(read(&WITNESSES[1..]), Ok(Verdict::Valid));
+    let (log, size) = (LogId::first(code(0)), 2);
+    let ended = Missing::Definition(Unproven::KeyEnded { log, size });
+    assert_eq!(read(&[1]), Ok(Verdict::Unknown(vec![ended])));
+}
