@@ -150,7 +150,7 @@ fn describe(
         Verdict::Unknown(missing) => (None, missing.iter().map(certmesh_text::missing).collect()),
     };
     let certificate = certificate(bundle, members);
-    let checkpoint = &bundle.checkpoint;
+    let checkpoint = bundle.known_by();
     let successor = Successor::of(bundle);
     let explanation = certmesh_text::explain(&Explained {
         verdict,
@@ -177,7 +177,7 @@ fn describe(
         checkpoint_root: checkpoint.root.to_string(),
         checkpoint_time_ms: checkpoint.time_ms,
         cosigned_by: bundle
-            .cosignatures
+            .witnesses()
             .iter()
             .map(|one| one.witness.to_string())
             .collect(),

@@ -5,7 +5,7 @@
 //! department wrote: the number its caller names, or the few that are candidates for the one asked for. One that stops early
 //! returns where to continue.
 
-use crate::id::{CertificateId, Date, TypeCode};
+use crate::id::{CertificateId, Date, DepartmentCode, TypeCode};
 use crate::index::{Key, ReceiptKind};
 use crate::log::{Log, ReadError};
 use crate::record::{
@@ -24,7 +24,7 @@ pub const MAX_READ: usize = 1_024;
 const CASE_CANDIDATES: usize = 4;
 
 impl Log {
-    /// Committed records that concern a certificate (its issue, its changes of status, its successors), oldest first; of
+    /// Committed records that concern a certificate of this log (its issue, its changes of status, its successors), oldest first; of
     /// more than 10,000 the first.
     ///
     /// # Errors
@@ -50,8 +50,31 @@ impl Log {
             Entry::CertificateIssued(issued) => {
                 issued.id == *id || issued.predecessors().contains(id)
             }
-            Entry::StatusChanged(changed) => changed.id == *id,
+            Entry::StatusChanged(changed) => changed.id == *id && changed.inherited.is_none(),
             Entry::CertificateErased(erased) => erased.id == *id,
+            _ => false,
+        });
+        Ok((records, more))
+    }
+
+    /// Committed records that change the status of another department's certificate, which this log's department may have
+    /// inherited, oldest first, read from at most `limit` records; and whether there may be more.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn about_inherited(
+        &self,
+        department: &DepartmentCode,
+        id: &CertificateId,
+        limit: usize,
+    ) -> Result<(Vec<SignedRecord>, bool), ReadError> {
+        let mut records = self.candidates(&[Key::certificate(id)], 0, limit)?;
+        let more = records.len() == limit;
+        records.retain(|record| match &record.record().entry {
+            Entry::StatusChanged(changed) => {
+                let of = changed.inherited.as_ref();
+                changed.id == *id && of.is_some_and(|of| of.department == *department)
+            }
             _ => false,
         });
         Ok((records, more))

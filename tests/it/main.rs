@@ -50,6 +50,7 @@ mod rotation;
 mod sealed_keys;
 mod standards;
 mod stolen;
+mod successor;
 mod support;
 mod tamper;
 mod unauthorised;

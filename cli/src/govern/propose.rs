@@ -47,7 +47,9 @@ Examples:
 
 const REMOVE_EXAMPLES: &str = "\
 Examples:
-  certmesh govern propose remove 11430000006122244L --reason \"merged\" --identity-key ministry-identity.key";
+  certmesh govern propose remove 11430000006122244L --reason \"dissolved\" --identity-key ministry-identity.key
+  certmesh govern propose remove 11430000006122244L --successor 11330105002500287C --reason \"merged\" \\
+      --identity-key ministry-identity.key";
 
 const CUT_EXAMPLES: &str = "\
 Examples:
@@ -126,6 +128,10 @@ pub(crate) enum Command {
     Remove {
         #[command(flatten)]
         whose: Whose,
+        /// Who changes the statuses of its certificates from then on, for good: a member; it can't be admitted again [default:
+        /// nobody]
+        #[arg(long, value_name = "DEPARTMENT", value_parser = parsed::<DepartmentCode>)]
+        successor: Option<DepartmentCode>,
         #[command(flatten)]
         common: Common,
     },
@@ -340,11 +346,18 @@ fn action<'c>(
             };
             (resume.into(), common)
         }
-        Command::Remove { whose, common } => {
+        Command::Remove {
+            whose,
+            successor,
+            common,
+        } => {
+            if let Some(successor) = successor {
+                network.member(successor)?;
+            }
             let remove = Remove {
                 since: suspended_since(&whose.department, network)?,
                 position: whose.position(client, network)?,
-                successor: None,
+                successor: *successor,
             };
             (remove.into(), common)
         }

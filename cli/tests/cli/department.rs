@@ -119,6 +119,7 @@ impl Department {
             action: Action::Revoke,
             reason: Reason::Deception,
             text: Text::new("forged evidence").unwrap(),
+            inherited: None,
         }));
         writer.append(time_ms, entries).unwrap();
         // As a node that stops: what a test damages afterwards is not healed from the journal.

@@ -157,6 +157,7 @@ fn fork(department: &Department) -> ForkEvidence {
                 action: Action::Revoke,
                 reason: Reason::Deception,
                 text: Text::new("").unwrap(),
+                inherited: None,
             }),
         };
         SignedRecord::sign(&log, record, &department.key())

@@ -121,6 +121,7 @@ fn revoke(id: CertificateId) -> Entry {
         action: Action::Revoke,
         reason: Reason::Other,
         text: Text::default(),
+        inherited: None,
     })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::id::{CertificateId, DepartmentCode};
-use crate::log::{Checkpoint, Log, ReadError};
+use crate::log::{Checkpoint, Log, ReadError, inherits};
 use crate::names::LogId;
 use crate::record::{CertificateIssued, Entry, SignedRecord, Status, SuccessionKind};
 
@@ -29,7 +29,7 @@ pub struct Successor {
     pub seq: u64,
 }
 
-/// What one log says about one certificate.
+/// What one log says about one certificate: its own, or one that its department inherited.
 #[derive(Clone, Debug)]
 pub struct Life {
     /// Which certificate.
@@ -58,9 +58,9 @@ impl Catalogue {
     /// [`ReadError`].
     pub fn successors(&self, state: &CertificateState) -> Result<Vec<Successor>, ReadError> {
         let id = &state.certificate().id;
-        match (state.status, state.status_seq) {
-            (Status::Superseded, Some(seq)) => {
-                let Some(log) = self.log(&state.log) else {
+        match (state.status, state.status_at) {
+            (Status::Superseded, Some((log, seq))) => {
+                let Some(log) = self.log(&log) else {
                     return Ok(Vec::new());
                 };
                 let first = successor_in(log.name().id, &log.record(seq)?, id);
@@ -90,7 +90,8 @@ impl Catalogue {
     /// # Errors
     /// [`ReadError`].
     pub fn receiver(&self, state: &CertificateState) -> Result<Option<DepartmentCode>, ReadError> {
-        let (Some(log), Some(seq)) = (self.log(&state.log), state.status_seq) else {
+        let given = state.status_at;
+        let Some((log, seq)) = given.and_then(|(log, seq)| Some((self.log(&log)?, seq))) else {
             return Ok(None);
         };
         Ok(match &log.record(seq)?.record().entry {
@@ -159,9 +160,42 @@ impl Catalogue {
                     checkpoint,
                     records,
                 });
+                chain.cut |= self.add_inherited(&state, &mut chain.lives, &mut left)?;
             }
         }
         Ok(chain)
+    }
+
+    /// Adds what the successors of a certificate's department wrote about it while it was theirs to change; returns whether
+    /// there is more.
+    fn add_inherited(
+        &self,
+        state: &CertificateState,
+        lives: &mut Vec<Life>,
+        left: &mut usize,
+    ) -> Result<bool, ReadError> {
+        let history = self.members.history();
+        let (department, id) = (state.log.department, &state.certificate().id);
+        let mut cut = false;
+        for successor in history.way(&department).iter().skip(1) {
+            let log = self.log_of(successor);
+            let known = log.and_then(|log| log.covered().map(|checkpoint| (log, checkpoint)));
+            let Some((log, checkpoint)) = known else {
+                continue;
+            };
+            let (mut records, more) = log.about_inherited(&department, id, *left)?;
+            *left -= records.len();
+            cut |= more;
+            records.retain(|record| inherits(&history, successor, record.record()));
+            if !records.is_empty() {
+                lives.push(Life {
+                    id: id.clone(),
+                    checkpoint,
+                    records,
+                });
+            }
+        }
+        Ok(cut)
     }
 }
 

@@ -6,13 +6,13 @@
 use crate::genesis::Role;
 use crate::governance::{History, Judgement};
 use crate::log::{Log, ReadError, status_after};
-use crate::record::{Record, SignedRecord, Status};
+use crate::record::{Entry, Record, SignedRecord, Status};
 
 use super::{Authority, Catalogue, CertificateState};
 
 /// Records about one certificate that are read to find its status where not all of a log counts. A department can write any
 /// number.
-const MAX_READ: usize = 10_000;
+pub(super) const MAX_READ: usize = 10_000;
 
 /// How much of a log is known to count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +83,8 @@ impl Catalogue {
         Ok(Standing::Whole)
     }
 
-    /// The same certificate with the status that its log's records give it by now, of those that count; `None` if there are too
-    /// many to say.
+    /// The same certificate with the status that holds by now, by the records that count, in its log and in those of its
+    /// department's successors; `None` if there are too many to say.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -94,24 +94,38 @@ impl Catalogue {
         state: CertificateState,
     ) -> Result<Option<CertificateState>, ReadError> {
         let history = self.members.history();
-        if self.standing(&history, log)? != Standing::Mixed {
+        let way = history.way(&state.log.department);
+        match self.with_own_status(&history, log, state)? {
+            Some(state) if way.len() > 1 => self.with_inherited_status(&history, &way, state),
+            state => Ok(state),
+        }
+    }
+
+    /// The same with the status that the records of its own log give it.
+    pub(super) fn with_own_status(
+        &self,
+        history: &History,
+        log: &Log,
+        state: CertificateState,
+    ) -> Result<Option<CertificateState>, ReadError> {
+        if self.standing(history, log)? != Standing::Mixed {
             return state.with_current_status(log).map(Some);
         }
         let id = state.certificate().id.clone();
         let from = state.issued.record().seq.saturating_add(1);
         let (records, more) = log.about(&id, from, MAX_READ)?;
-        let (mut status, mut status_seq) = (Status::Valid, None);
+        let (mut status, mut status_at) = (Status::Valid, None);
         for record in records.iter().map(SignedRecord::record) {
             if let Some(after) = status_after(&record.entry, &id, status)
-                && self.change_counts(&history, log, record)?
+                && self.change_counts(history, log, record)?
             {
                 status = after;
-                status_seq = (after != Status::Valid).then_some(record.seq);
+                status_at = (after != Status::Valid).then_some((log.name().id, record.seq));
             }
         }
         Ok((!more).then_some(CertificateState {
             status,
-            status_seq,
+            status_at,
             ..state
         }))
     }
@@ -128,7 +142,7 @@ impl Catalogue {
         }
     }
 
-    fn change_counts(
+    pub(super) fn change_counts(
         &self,
         history: &History,
         log: &Log,
@@ -136,11 +150,16 @@ impl Catalogue {
     ) -> Result<bool, ReadError> {
         let claim = record.claim(log.lineage());
         let may = match history.judge(&claim) {
-            Judgement::By(judge) => judge.has_role(Role::Issue),
+            // What is inherited by a decision of the members needs no role beside it.
+            Judgement::By(judge) => judge.has_role(Role::Issue) || is_inherited(&record.entry),
             Judgement::Early | Judgement::Nothing(_) => false,
         };
         // What can't be seen yet to lead to an end takes effect, and is unknown for that.
         let other = self.other_end(history, &claim)?;
         Ok(may && !matches!(other, Some(Authority::NotGiven(_))))
     }
+}
+
+fn is_inherited(entry: &Entry) -> bool {
+    matches!(entry, Entry::StatusChanged(changed) if changed.inherited.is_some())
 }

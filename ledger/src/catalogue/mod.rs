@@ -11,6 +11,7 @@ mod ending;
 mod evidence;
 mod freshness;
 mod holding;
+mod inherited;
 mod kept;
 mod rules;
 mod sharing;
@@ -26,6 +27,8 @@ pub use chain::{Chain, Life, MAX_CHAIN, Successor};
 pub use defined::{Defined, DefinedPage};
 pub use freshness::{FreshnessLimits, Stale};
 pub use holding::Holding;
+pub(crate) use inherited::Lacking;
+pub use inherited::deciding;
 pub use kept::{Filling, NotFilled};
 pub use rules::{Batch, NotAllowed, NotReplaceable};
 pub use sharing::{Access, Denial};
@@ -100,8 +103,9 @@ pub struct CertificateState {
     pub issued: SignedRecord,
     /// Current status.
     pub status: Status,
-    /// Position of the record that gave the status; `None` for plainly valid.
-    pub status_seq: Option<u64>,
+    /// Log and position of the record that gave the status; `None` for plainly valid. The log is another one where a successor
+    /// of the department did.
+    pub status_at: Option<(LogId, u64)>,
 }
 
 impl CertificateState {
@@ -113,12 +117,12 @@ impl CertificateState {
         }
     }
 
-    /// The same with the status that its log gives it by now.
+    /// The same with the status that its own log gives it by now.
     pub(crate) fn with_current_status(self, log: &Log) -> Result<CertificateState, ReadError> {
         let entry = log.status(&self.certificate().id)?;
         Ok(CertificateState {
             status: entry.map_or(Status::Valid, |entry| entry.status),
-            status_seq: entry.map(|entry| entry.seq),
+            status_at: entry.map(|entry| (log.name().id, entry.seq)),
             ..self
         })
     }
@@ -712,7 +716,7 @@ impl Catalogue {
         let state = CertificateState {
             log: log.name().id,
             status: Status::Valid,
-            status_seq: None,
+            status_at: None,
             issued,
         };
         match self.with_counted_status(log, state.clone())? {

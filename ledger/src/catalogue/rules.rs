@@ -7,10 +7,10 @@ use std::sync::Arc;
 use crate::crypto::hash::Hash;
 use crate::genesis::Role;
 use crate::id::{CertificateId, DepartmentCode, IssuerCode, TypeCode};
-use crate::log::{Definitions, Log, NoEffect, Position, ReadError, status_key};
+use crate::log::{Definitions, Log, NoEffect, Position, ReadError, inherited_key, status_key};
 use crate::record::{
     Basis, CaseTag, CertificateIssued, Decision, DefinitionRef, Entry, GrantMade, GrantWithdrawn,
-    Grantee, ImpossibleTransition, Misfit, RecordHash, RetrievalDecided, RetrievalHash,
+    Grantee, ImpossibleTransition, Inherited, Misfit, RecordHash, RetrievalDecided, RetrievalHash,
     SignedRecord, Status, StatusChanged, Succession, SuccessionKind, TypeDefined,
 };
 
@@ -68,14 +68,14 @@ pub enum NotAllowed {
     #[error("no certificate {0} is known")]
     UnknownCertificate(CertificateId),
     /// The certificate is another department's.
-    #[error(
-        "certificate {id} is in the log of department {department}; only that department can change it"
-    )]
+    #[error("certificate {id} is in the log of department {department}; {}", who_changes(department, changed_by.as_ref()))]
     OtherDepartment {
         /// The certificate.
         id: CertificateId,
-        /// Whose it is.
+        /// Whose log it is in.
         department: DepartmentCode,
+        /// Who changes its status: that department, its successor, or nobody any more.
+        changed_by: Option<DepartmentCode>,
     },
     /// The change cannot follow the current status.
     #[error("{0}")]
@@ -195,6 +195,14 @@ pub enum NotReplaceable {
         /// The certificate in its place.
         by: CertificateId,
     },
+}
+
+fn who_changes(department: &DepartmentCode, by: Option<&DepartmentCode>) -> String {
+    match by {
+        Some(by) if by == department => "only that department can change it".into(),
+        Some(by) => format!("that was removed, and only its successor {by} can change it"),
+        None => "that was removed without a successor, and nobody can change it any more".into(),
+    }
 }
 
 fn listed<T: fmt::Display>(reasons: &[T]) -> String {
@@ -364,10 +372,7 @@ impl<'c> Batch<'c> {
         if matches!(id.issuer(), IssuerCode::Division(_))
             && let Some(other) = self.claimed_by_another(id)?
         {
-            return Err(NotAllowed::OtherDepartment {
-                id: id.clone(),
-                department: other,
-            });
+            return Err(self.others(id, other));
         }
         if let Some(succession) = &issued.succession {
             self.check_succession(id, succession)?;
@@ -440,7 +445,7 @@ impl<'c> Batch<'c> {
         let status = match self.status(id) {
             Ok(status) => status,
             Err(NotAllowed::Read(error)) => return Err(error),
-            Err(NotAllowed::OtherDepartment { id, department }) => {
+            Err(NotAllowed::OtherDepartment { id, department, .. }) => {
                 return Ok(Some(NotReplaceable::Elsewhere { id, department }));
             }
             Err(_) => return Ok(Some(NotReplaceable::Unknown(id.clone()))),
@@ -464,7 +469,7 @@ impl<'c> Batch<'c> {
         let Some(state) = self.catalogue.certificate_in(&self.log.name().id, id)? else {
             return Ok(None);
         };
-        let Some(seq) = state.status_seq else {
+        let Some((_, seq)) = state.status_at else {
             return Ok(None);
         };
         Ok(match &self.log.record(seq)?.record().entry {
@@ -517,22 +522,31 @@ impl<'c> Batch<'c> {
 
     /// Whether what is known of a certificate lies where its log is in dispute.
     fn disputed(&self, state: &CertificateState) -> bool {
-        let log = self.catalogue.log(&state.log);
-        let stopped = log.and_then(|log| log.stopped());
-        let latest = state.status_seq.unwrap_or(state.issued.record().seq);
-        stopped.is_some_and(|stopped| stopped.undisputed() <= latest)
+        let issued = (state.log, state.issued.record().seq);
+        let mut known = [Some(issued), state.status_at].into_iter().flatten();
+        known.any(|(log, seq)| {
+            let stopped = self.catalogue.log(&log).and_then(|log| log.stopped());
+            stopped.is_some_and(|stopped| stopped.undisputed() <= seq)
+        })
     }
 
     fn check_change(&mut self, changed: &StatusChanged) -> Result<(), NotAllowed> {
-        self.role(Role::Issue)?;
         if changed.action.receiver() == Some(self.department) {
             return Err(NotAllowed::OwnReceiver);
         }
-        let status = self
-            .status(&changed.id)?
-            .after(changed.action)
-            .map_err(NotAllowed::Impossible)?;
-        self.statuses.insert(status_key(&changed.id), status);
+        let (key, status) = match &changed.inherited {
+            Some(of) => {
+                let key = inherited_key(&of.department, &changed.id);
+                (key, self.inherited_status(&changed.id, of)?)
+            }
+            None => {
+                self.role(Role::Issue)?;
+                (status_key(&changed.id), self.status(&changed.id)?)
+            }
+        };
+        let status = status.after(changed.action);
+        let status = status.map_err(NotAllowed::Impossible)?;
+        self.statuses.insert(key, status);
         Ok(())
     }
 
@@ -621,14 +635,31 @@ impl<'c> Batch<'c> {
             let elsewhere = self.catalogue.certificate(id)?;
             return Err(match elsewhere {
                 Some(state) if state.log.department != self.department => {
-                    NotAllowed::OtherDepartment {
-                        id: id.clone(),
-                        department: state.log.department,
-                    }
+                    self.others(id, state.log.department)
                 }
                 _ => NotAllowed::UnknownCertificate(id.clone()),
             });
         }
         Ok(held.map_or(Status::Valid, |held| held.status))
+    }
+
+    /// Status of a certificate that this department inherited, with this batch's changes.
+    fn inherited_status(&self, id: &CertificateId, of: &Inherited) -> Result<Status, NotAllowed> {
+        let now = match self.catalogue.inheritance(id)? {
+            Some((known, now)) if known == *of => now,
+            _ => return Err(self.others(id, of.department)),
+        };
+        let key = inherited_key(&of.department, id);
+        Ok(self.statuses.get(&key).copied().unwrap_or(now))
+    }
+
+    /// Why another department's certificate can't be changed.
+    fn others(&self, id: &CertificateId, department: DepartmentCode) -> NotAllowed {
+        let history = self.catalogue.members().history();
+        NotAllowed::OtherDepartment {
+            id: id.clone(),
+            department,
+            changed_by: history.changes_statuses(&department),
+        }
     }
 }

@@ -6,6 +6,7 @@ mod definitions;
 mod divisions;
 mod generations;
 mod governed;
+mod inherited;
 mod later_versions;
 
 use std::path::PathBuf;
@@ -118,6 +119,7 @@ pub(super) fn change(id: &CertificateId, action: Action) -> Entry {
         action,
         reason: Reason::Decision,
         text,
+        inherited: None,
     })
 }
 

@@ -129,6 +129,8 @@ pub enum Purpose {
     FieldPlace,
     /// Key of the status map, over a certificate identifier.
     StatusKey,
+    /// Key of the status map, over the department that issued an inherited certificate and its identifier.
+    InheritedKey,
     /// Value of the status map, over a canonical status.
     StatusValue,
     /// Leaf of the status map.
@@ -211,6 +213,7 @@ impl Purpose {
             Purpose::FieldRoot => "field-root",
             Purpose::FieldPlace => "field-place",
             Purpose::StatusKey => "status-key",
+            Purpose::InheritedKey => "inherited-key",
             Purpose::StatusValue => "status-value",
             Purpose::StatusLeaf => "status-leaf",
             Purpose::StatusNode => "status-node",

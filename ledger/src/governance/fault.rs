@@ -353,6 +353,23 @@ pub enum ActionFault {
     /// Nobody who could take over its certificates.
     #[error("{0} cannot take over the certificates: it is not a member, or the one removed")]
     Successor(DepartmentCode),
+    /// Its certificates went through as many successors as can be.
+    #[error(
+        "certificates that {0} changes have come through {max} successors already, the most there can be: remove it without one",
+        max = super::way::MAX_SUCCESSORS
+    )]
+    TooManySuccessors(DepartmentCode),
+    /// A department whose certificates are another's for good.
+    #[error(
+        "{department} was removed with {successor} as successor, whose its certificates are for good: it can't be admitted again \
+         under this code"
+    )]
+    Succeeded {
+        /// The department.
+        department: DepartmentCode,
+        /// Whose its certificates are since.
+        successor: DepartmentCode,
+    },
     /// An epoch that can't be the first of the next generation.
     #[error("the next generation begins with an epoch from {living} to {next}, not {found}")]
     FirstEpoch {

@@ -16,7 +16,7 @@ use super::action::Position;
 use super::block::FinalBlock;
 use super::chain::BlockId;
 use super::fault::BlockError;
-use super::member::{GenerationEnded, Marker, Member, Standing, Trail};
+use super::member::{GenerationEnded, Marker, Member, Trail};
 use super::own::{EndReason, EpochEnd};
 use super::state::State;
 
@@ -401,21 +401,6 @@ impl History {
         LogId {
             department: *code,
             generation: u32::try_from(ended).unwrap_or(u32::MAX),
-        }
-    }
-
-    /// Who changes the statuses of a department's certificates: itself while it belongs, else the successor that its removal
-    /// named, or that one's; nobody if there is none.
-    pub fn changes_statuses(&self, code: &DepartmentCode) -> Option<DepartmentCode> {
-        let mut code = *code;
-        // A successor belonged when it was named, so each removal on the way is of a later height than the one before: the
-        // way never comes back to where it was.
-        loop {
-            let member = self.department_at(&code, self.height())?;
-            match member.standing {
-                Standing::Removed { successor, .. } => code = successor?,
-                _ => return Some(code),
-            }
         }
     }
 

@@ -11,6 +11,7 @@
 //! - [`Block`], [`Certificate`]: links of the chain, and the votes that make one final
 //! - [`State`]: what is so at a height, and the fold that leads from one to the next: [`State::apply`]
 //! - [`History`]: the chain, and what was so at any height of it; [`History::judge`]: which rule judges which record
+//! - [`History::way`]: who changes the statuses of a removed department's certificates
 //! - [`consensus`]: how the governors' nodes agree on the next block
 //! - [`engine`]: a member's part in it: blocks fetched, items passed on, votes cast
 //! - [`Store`]: what a peer keeps of all this on disk
@@ -35,6 +36,7 @@ mod store;
 #[cfg(test)]
 pub(crate) mod tests;
 mod trust_file;
+mod way;
 
 pub use action::{
     Action, Admit, ChangeRoles, Cut, CutReason, Govern, Introduction, MAX_ACTION, Newcomer,
@@ -61,3 +63,4 @@ pub use proposal::{Decision, MAX_ACTIONS, Proposal, Withdrawal, approve};
 pub use state::{FORMAT_VERSION, State};
 pub use store::{Kept, Store, StoreError};
 pub use trust_file::{Part, TrustFile, TrustFileError};
+pub use way::MAX_SUCCESSORS;

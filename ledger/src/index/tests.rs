@@ -231,6 +231,7 @@ fn change_of(seq: u64) -> (u64, Entry) {
         action: Action::Suspend,
         reason: Reason::Other,
         text: Text::default(),
+        inherited: None,
     };
     (of, Entry::StatusChanged(changed))
 }

@@ -252,7 +252,7 @@ impl Appender {
     pub(super) fn note(&mut self, log: &Log, link: &Link) -> io::Result<()> {
         match &link.record.entry {
             Entry::CertificateIssued(issued) => self.count(log, issued.id.type_code()),
-            Entry::Unknown(_) => {
+            entry if log.is_unreadable(entry, link.record.height) => {
                 self.pending.unread.get_or_insert(Unread {
                     seq: link.record.seq,
                     time_ms: link.record.time_ms,
@@ -262,8 +262,8 @@ impl Appender {
         }
         let issued = |id: &CertificateId| Ok(log.issued_before(id, link.record.seq)?);
         let definitions = &mut self.pending.definitions;
-        let defines = definitions.take(|| log.definitions(), link);
-        log.statuses.lock().take(link, defines, issued)
+        let may = definitions.take(|| log.definitions(), link) && log.inherits(&link.record);
+        log.statuses.lock().take(link, may, issued)
     }
 
     fn count(&mut self, log: &Log, code: TypeCode) {

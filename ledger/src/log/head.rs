@@ -99,6 +99,8 @@ pub(crate) struct Vouched {
     pub(crate) lineage: (Lineage, Option<GenerationEnded>),
     /// A checkpoint of the generation before over just that.
     pub(crate) kept: Option<VerifiedCheckpoint>,
+    /// Who belonged when.
+    pub(crate) members: Membership,
 }
 
 impl Head {
@@ -127,6 +129,7 @@ impl Head {
         });
         Ok(Vouched {
             lineage: (history.lineage_of(*log), beginning),
+            members: members.clone(),
             // Without it nothing is missing but proofs.
             kept: kept.and_then(|signed| signed.verify_kept(members).ok()),
             accepted: self.accepted.as_ref().map(verified).transpose()?,

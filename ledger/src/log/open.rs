@@ -395,6 +395,7 @@ impl Log {
             name,
             lineage: lineage.clone(),
             beginning: *beginning,
+            members: vouched.members.clone(),
             disk: Arc::clone(&ahead) as Arc<dyn Disk>,
             ahead,
             dir,

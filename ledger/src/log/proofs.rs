@@ -6,7 +6,7 @@
 use std::io;
 
 use crate::crypto::hash::Hash;
-use crate::id::{CertificateId, TypeCode};
+use crate::id::{CertificateId, DepartmentCode, TypeCode};
 use crate::merkle::{
     CompactRange, GenerateError, InclusionProof, left_range, right_range, root_from,
 };
@@ -14,7 +14,9 @@ use crate::status_map::StatusProof;
 
 use super::VerifiedCheckpoint;
 use super::reading::{Log, ReadError, Unread};
-use super::statuses::{DefinitionEntry, StatusEntry, Statuses, definition_key, status_key};
+use super::statuses::{
+    DefinitionEntry, StatusEntry, Statuses, definition_key, inherited_key, status_key,
+};
 use super::tree_file;
 
 impl Log {
@@ -52,6 +54,20 @@ impl Log {
         id: &CertificateId,
     ) -> Result<(VerifiedCheckpoint, Option<StatusEntry>, StatusProof), ReadError> {
         self.prove(&status_key(id), |statuses| statuses.get(id))
+    }
+
+    /// What its department says of a certificate that it inherited from another, and the proof of it, with the checkpoint
+    /// whose status root that leads to.
+    ///
+    /// # Errors
+    /// As for [`Log::prove_status`].
+    pub fn prove_inherited(
+        &self,
+        department: &DepartmentCode,
+        id: &CertificateId,
+    ) -> Result<(VerifiedCheckpoint, Option<StatusEntry>, StatusProof), ReadError> {
+        let key = inherited_key(department, id);
+        self.prove(&key, |statuses| statuses.inherited(department, id))
     }
 
     /// A type's definitions and the proof of them, with the checkpoint whose status root that leads to.

@@ -10,7 +10,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::codec::{Blob, Bounded};
 use crate::crypto::hash::Hash;
-use crate::id::{CertificateId, TypeCode};
+use crate::id::{CertificateId, DepartmentCode, TypeCode};
 use crate::index::{Index, Key};
 use crate::merkle::right_range;
 use crate::record::{Entry, Frame, Frames, Record, RecordError, SignedRecord};
@@ -22,11 +22,12 @@ use super::page::{MAX_PAGE, Page};
 use super::redo::Redo;
 use super::segment::Segment;
 use super::snapshot::Snapshots;
-use super::statuses::{StatusEntry, Statuses};
+use super::statuses::{self, StatusEntry, Statuses};
 use super::tree_file::TreeFile;
 use super::{Checkpoint, ForkEvidence, VerifiedCheckpoint};
 use crate::disk::Disk;
 use crate::governance::GenerationEnded;
+use crate::membership::Membership;
 use crate::names::{Lineage, LogName};
 
 /// Why a log could not be read.
@@ -166,6 +167,8 @@ pub struct Log {
     pub(super) lineage: Lineage,
     /// What it begins with.
     pub(super) beginning: Option<GenerationEnded>,
+    /// Who belonged when: whether a change of another department's certificate has an effect.
+    pub(super) members: Membership,
     pub(super) disk: Arc<dyn Disk>,
     /// The same, to open files of it before an append.
     pub(super) ahead: Arc<Ahead>,
@@ -213,6 +216,18 @@ impl Log {
     /// Which, and of which generation each of its records is.
     pub fn lineage(&self) -> &Lineage {
         &self.lineage
+    }
+
+    /// Whether a record of it can change what it changes as far as that is another department's certificate.
+    pub(super) fn inherits(&self, record: &Record) -> bool {
+        // Of most records nobody needs to look at governance.
+        statuses::inherited(&record.entry).is_none()
+            || statuses::inherits(&self.members.history(), &self.name.id.department, record)
+    }
+
+    /// Whether it can't be known here what one of its entries says.
+    pub(super) fn is_unreadable(&self, entry: &Entry, height: u64) -> bool {
+        statuses::is_unreadable(&self.members.history(), entry, height)
     }
 
     /// Records under the accepted checkpoint; before the first of a generation, those that this began with.
@@ -330,6 +345,19 @@ impl Log {
     /// [`ReadError`].
     pub fn status(&self, id: &CertificateId) -> Result<Option<StatusEntry>, ReadError> {
         self.statuses.lock().get(id).map_err(|e| self.io(e))
+    }
+
+    /// What its department says of a certificate that it inherited from another, if it changed that.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn inherited_status(
+        &self,
+        department: &DepartmentCode,
+        id: &CertificateId,
+    ) -> Result<Option<StatusEntry>, ReadError> {
+        let statuses = self.statuses.lock();
+        statuses.inherited(department, id).map_err(|e| self.io(e))
     }
 
     /// Reads a committed record and checks it against the tree.

@@ -109,21 +109,22 @@ impl Trial {
         for link in links {
             self.range.push(link.leaf, &mut |_, _, _| ());
             match &link.record.entry {
-                Entry::Unknown(_) => {
-                    self.unread.get_or_insert(link.record.seq);
-                }
                 Entry::CertificateIssued(issued) => {
                     self.issued.insert(status_key(&issued.id));
                 }
+                entry if log.is_unreadable(entry, link.record.height) => {
+                    self.unread.get_or_insert(link.record.seq);
+                }
                 _ => {}
             }
-            let defines = self.definitions.take(|| log.definitions(), link);
+            let may = self.definitions.take(|| log.definitions(), link);
+            let may = may && log.inherits(&link.record);
             let (statuses, issued) = (&self.statuses, &self.issued);
             let current = |key: &Hash| match statuses.get(key) {
                 Some(entry) => Ok(*entry),
                 None => log.statuses.lock().map().latest(key),
             };
-            let changes = changes_of(link, defines, current, |id| {
+            let changes = changes_of(link, may, current, |id| {
                 let here = issued.contains(&status_key(id));
                 Ok(here || log.issued_before(id, link.record.seq)?)
             })?;

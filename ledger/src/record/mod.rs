@@ -42,8 +42,8 @@ pub use signed::{
     Frame, FrameError, Frames, Record, RecordError, SignedRecord, leaf_hash, record_hash,
 };
 pub use status::{
-    Action, ImpossibleTransition, NotAReason, NotAnAction, Reason, Status, StatusChanged,
-    UnknownWord,
+    Action, ImpossibleTransition, Inherited, NotAReason, NotAnAction, Reason, Status,
+    StatusChanged, UnknownWord,
 };
 pub use succession::{MAX_PREDECESSORS, Misfit, Succession, SuccessionError, SuccessionKind};
 pub use type_definition::{

@@ -73,6 +73,11 @@ impl Status {
         }
     }
 
+    /// Whether nothing changes it any more.
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Status::Valid | Status::Suspended)
+    }
+
     /// The status after an action.
     ///
     /// # Errors
@@ -298,7 +303,17 @@ impl FromStr for Reason {
     }
 }
 
-/// The status of a certificate of this log changed.
+/// Another department's certificate, of which this log's department is the successor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inherited {
+    /// The department whose log issued the certificate.
+    pub department: DepartmentCode,
+    /// The status that the departments before this one on the certificate's way gave it: the first change here goes on from
+    /// it.
+    pub from: Status,
+}
+
+/// The status of a certificate changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusChanged {
     /// Which certificate.
@@ -309,6 +324,8 @@ pub struct StatusChanged {
     pub reason: Reason,
     /// Why, in words that do not name the holder.
     pub text: Text<512>,
+    /// Whose certificate it is, if this log's department inherited it; `None` for one of this log.
+    pub inherited: Option<Inherited>,
 }
 
 #[cfg(test)]

@@ -6,24 +6,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{
     Authority, Catalogue, CertificateState, DEFINITION_LAG_MS, DefinitionEvidence, NotAuthorised,
-    Unproven, authority, may_define,
+    Unproven, authority, deciding, may_define,
 };
 use crate::codec::{self, Blob, Bounded, DecodeError};
 use crate::crypto::hash::Hash;
-use crate::governance::{History, Judgement};
+use crate::governance::{History, Judgement, MAX_SUCCESSORS};
 use crate::id::{CertificateId, Date, DepartmentCode, TypeCode};
 use crate::log::{
-    CheckpointError, Cosignature, DefinitionEntry, Listing, MAX_VERSIONS, ReadError,
+    CheckpointError, Cosignature, DefinitionEntry, Listing, Log, MAX_VERSIONS, ReadError,
     SignedCheckpoint, StatusEntry, VerifiedCheckpoint, definition_key, status_key,
 };
 use crate::membership::Membership;
 use crate::merkle::{InclusionProof, VerifyError};
+use crate::names::LogId;
 use crate::record::{
     CertificateIssued, DefinitionRef, Entry, Frame, FrameError, MAX_RECORD, Record, RecordError,
     RecordHash, SignedRecord, Status, is_dated_ahead, record_hash,
 };
 use crate::status_map::{StatusProof, StatusProofError};
 
+use super::successor_proof::{SuccessorProof, VerifiedSuccessor};
 use super::{Facts, Missing, Verdict, gives, judge, successor};
 
 /// Most bytes of an encoded bundle.
@@ -34,7 +36,7 @@ const MAGIC: &[u8; 16] = b"certmesh-proof\0\x01";
 
 /// A record with the proof that it is under the checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Proved {
+pub(super) struct Proved {
     frame: Blob<{ MAX_RECORD + 128 }>,
     inclusion: InclusionProof,
 }
@@ -72,6 +74,8 @@ pub struct Bundle {
     change: Option<Proved>,
     /// The definition it names, unless the certificate is not its department's to issue whatever the definition says.
     definition: Option<DefinitionProof>,
+    /// What each successor on its department's way says of it, in that order.
+    successors: Bounded<SuccessorProof, MAX_SUCCESSORS>,
 }
 
 /// Why no bundle can be made of a certificate.
@@ -91,6 +95,14 @@ pub enum GatherError {
         "several departments of its division claim to have issued it; they have to settle which of them did"
     )]
     Claimed,
+    /// A successor of its department has recorded nothing yet, so what that one says of it can't be shown.
+    #[error(
+        "{log}, the log of a successor of its department, has no signed head yet that a proof could show"
+    )]
+    Successor {
+        /// That log.
+        log: LogId,
+    },
     /// The definitions take more than a proof may hold.
     #[error(
         "the proof would take {0} bytes, at most {MAX_BUNDLE} are allowed: its type was defined again too often"
@@ -153,6 +165,33 @@ pub enum BundleError {
         "the definitions shown of the certificate's type are not those that their department's checkpoint commits to"
     )]
     Definition,
+    /// The successors shown are not those that the members decided, in their order.
+    #[error(
+        "the proof shows what {found} says in the place of {expected}: by the members' decisions known here these are not the \
+         successors of the certificate's department; if the proof is newer than those, get a newer trust file from a peer \
+         (GET /v1/governance/trust-file)",
+        found = found.map_or("nobody".to_owned(), |code| code.to_string()),
+        expected = expected.map_or("nobody".to_owned(), |code| code.to_string())
+    )]
+    Way {
+        /// The department shown.
+        found: Option<DepartmentCode>,
+        /// The one whose place that is.
+        expected: Option<DepartmentCode>,
+    },
+    /// A removed department's log, on which successors go on, is not shown up to where it ended.
+    #[error(
+        "the proof shows the log of {department} up to record {found}; by the members' decisions it ended at {expected} when that \
+         department was removed"
+    )]
+    NotWhole {
+        /// Whose log.
+        department: DepartmentCode,
+        /// Records under the checkpoint shown.
+        found: u64,
+        /// Where it ended.
+        expected: u64,
+    },
     /// A witness stands there twice, or is the department itself.
     #[error("department {0} cosigned its own log, or is listed twice")]
     Witness(DepartmentCode),
@@ -193,10 +232,15 @@ pub struct VerifiedBundle {
     pub cosignatures: Vec<Cosignature>,
     /// The issuing record.
     pub issued: SignedRecord,
-    /// Status and the position of the record that gave it; `None` for plainly valid.
+    /// What each successor on its department's way says of it, in that order.
+    pub successors: Vec<VerifiedSuccessor>,
+    /// Status and the position of the record that gave it, in the log of the certificate or of a successor; `None` for plainly
+    /// valid.
     pub status: Option<StatusEntry>,
     /// The record that gave the status.
     pub change: Option<SignedRecord>,
+    /// Who changes its status by now, as far as the proof doesn't say what that one changed.
+    unshown: Option<DepartmentCode>,
     authority: Authority,
     /// The latest time in it, ms, and the department that signed it.
     dated: (u64, DepartmentCode),
@@ -224,16 +268,28 @@ impl Bundle {
             return Ok(None);
         };
         let (checkpoint, entry, status) = log.prove_status(id)?;
-        let prove = |record: &SignedRecord| -> Result<Proved, ReadError> {
-            let inclusion = log.inclusion(record.record().seq, &checkpoint)?;
-            Ok(Proved {
-                frame: Blob::new(record.frame()).expect("a frame is within its bound"),
-                inclusion,
-            })
-        };
+        let prove = |record: &SignedRecord| Proved::of(&log, record, &checkpoint);
         let change = entry.map(|entry| log.record(entry.seq)).transpose()?;
         let witnesses = cosignatures(&checkpoint).into_iter();
+        let mut successors = Vec::new();
+        let department = state.log.department;
+        for successor in catalogue
+            .members()
+            .history()
+            .way_shown(&department)
+            .iter()
+            .skip(1)
+        {
+            let of = (&department, id);
+            successors.push(SuccessorProof::gather(
+                catalogue,
+                successor,
+                of,
+                &cosignatures,
+            )?);
+        }
         let bundle = Bundle {
+            successors: Bounded::first(successors),
             definition: DefinitionProof::gather(catalogue, &state, &checkpoint, &cosignatures)?,
             issued: prove(&state.issued)?,
             change: change.as_ref().map(prove).transpose()?,
@@ -249,9 +305,18 @@ impl Bundle {
         }
     }
 
-    /// Whether a member other than the issuer signed its checkpoint.
+    /// Whether another member signed the checkpoint of who changes its status: its department, or the last successor.
     pub fn is_witnessed(&self) -> bool {
-        !self.cosignatures.is_empty()
+        let last = self.successors.last();
+        let cosignatures = last.map_or(&self.cosignatures, |last| &last.cosignatures);
+        !cosignatures.is_empty()
+    }
+
+    /// The log of who changes its status.
+    pub fn changed_in(&self) -> LogId {
+        let last = self.successors.last();
+        let checkpoint = last.map_or(&self.checkpoint, |last| &last.checkpoint);
+        checkpoint.checkpoint.log
     }
 
     /// The bytes of a bundle file.
@@ -305,7 +370,39 @@ impl Bundle {
         let mut definition = self.definition;
         let history = members.history();
         let claim = issued.record().claim(&history.lineage(log));
+        let way = history.way_shown(&log.department);
+        let mut on_way = way.iter().skip(1);
+        let mut successors = Vec::with_capacity(self.successors.len());
+        for proof in self.successors.into_vec() {
+            let found = proof.checkpoint.checkpoint.log.department;
+            let expected = on_way.next().copied();
+            if expected != Some(found) {
+                let found = Some(found);
+                return Err(BundleError::Way { found, expected });
+            }
+            // One that was removed may have said more than an older head shows, and those after it go on from all of it.
+            let before = successors.last();
+            let before = before.map_or(&checkpoint, |one: &VerifiedSuccessor| &one.checkpoint);
+            is_whole(&history, before)?;
+            successors.push(proof.verify(members, (&log.department, &certificate.id))?);
+        }
+        // A proof from before the last removal says what was so then, and nothing of what that one's successor did since.
+        let unshown = on_way.next().copied();
+        let said = std::iter::once(status).chain(successors.iter().map(|one| one.says));
+        let decided = deciding(said);
+        let change = match decided {
+            Some((place, _)) if place > 0 => successors[place - 1].change.clone(),
+            _ => change,
+        };
+        let status = decided.map(|(_, entry)| entry);
+        dated = successors
+            .iter()
+            .map(VerifiedSuccessor::dated)
+            .fold(dated, Ord::max);
         let mut unvouched = unvouched(&history, &checkpoint, &cosignatures);
+        for one in &successors {
+            unvouched = unvouched.or_else(|| one.unvouched(&history));
+        }
         let authority = authority(&history, &claim, certificate, time_ms, |named| {
             let proof = definition.take().ok_or(BundleError::Definition)?;
             dated = dated.max(proof.dated(named));
@@ -328,15 +425,17 @@ impl Bundle {
             cosignatures,
             checkpoint,
             issued,
+            successors,
             status,
             change,
+            unshown,
             dated,
         })
     }
 }
 
 impl BundleError {
-    fn of(error: CheckpointError, members: &Membership) -> BundleError {
+    pub(super) fn of(error: CheckpointError, members: &Membership) -> BundleError {
         let history = members.history();
         match error {
             CheckpointError::Early { height, .. } if history.head_at(height).is_some() => {
@@ -353,7 +452,7 @@ impl BundleError {
 
 /// The cosignatures that count. That of a witness whose key is known as stolen by now doesn't, and the rest of the proof is as
 /// good as before.
-fn counting(
+pub(super) fn counting(
     cosignatures: Bounded<Cosignature, 64>,
     mut witnesses: BTreeSet<DepartmentCode>,
     checkpoint: &VerifiedCheckpoint,
@@ -373,9 +472,22 @@ fn counting(
     Ok(counting)
 }
 
+/// Checks that a checkpoint of a removed department's log covers all that is kept of it.
+fn is_whole(history: &History, checkpoint: &VerifiedCheckpoint) -> Result<(), BundleError> {
+    let (department, found) = (checkpoint.log.department, checkpoint.size);
+    match history.ended_by_removal(&department) {
+        Some(expected) if expected != found => Err(BundleError::NotWhole {
+            department,
+            found,
+            expected,
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Where the key of a checkpoint, or the generation of its log, ended since, or a later decision judges it from some position on,
 /// unless it was witnessed: then a proof can't show that it was signed before, and that what is under it is kept.
-fn unvouched(
+pub(super) fn unvouched(
     history: &History,
     checkpoint: &VerifiedCheckpoint,
     cosignatures: &[Cosignature],
@@ -516,6 +628,8 @@ impl DefinitionProof {
     ) -> Result<(DefinitionEvidence, Option<Unproven>), BundleError> {
         let (code, time_ms) = certificate;
         let issuer = issued_under.log.department;
+        // Of the certificate's own log there is one checkpoint, whose witnesses stand beside the certificate.
+        let is_own = self.checkpoint.is_none();
         let checkpoint = match self.checkpoint {
             None => issued_under.clone(),
             Some(checkpoint) if checkpoint.checkpoint.log == issued_under.log => {
@@ -537,7 +651,10 @@ impl DefinitionProof {
             .iter()
             .filter(|signed| signed.witness != issuer);
         let known_ms = others.fold(checkpoint.time_ms, |ms, signed| ms.max(signed.time_ms));
-        let unvouched = unvouched(&history, &checkpoint, &cosignatures);
+        let unvouched = match is_own {
+            true => None,
+            false => unvouched(&history, &checkpoint, &cosignatures),
+        };
         let mut entry = DefinitionEntry {
             seq: 0,
             versions: self.versions_before,
@@ -596,7 +713,20 @@ impl DefinitionProof {
 }
 
 impl Proved {
-    fn verify(
+    /// The proof of a record of a log.
+    pub(super) fn of(
+        log: &Log,
+        record: &SignedRecord,
+        checkpoint: &VerifiedCheckpoint,
+    ) -> Result<Proved, ReadError> {
+        let inclusion = log.inclusion(record.record().seq, checkpoint)?;
+        Ok(Proved {
+            frame: Blob::new(record.frame()).expect("a frame is within its bound"),
+            inclusion,
+        })
+    }
+
+    pub(super) fn verify(
         &self,
         checkpoint: &VerifiedCheckpoint,
         members: &Membership,
@@ -633,9 +763,22 @@ impl VerifiedBundle {
         }
     }
 
-    /// Whether a member other than the issuer signed the checkpoint.
+    /// The checkpoint of who changes its status, its department or the last successor shown: its time is the time as of
+    /// which the status is known.
+    pub fn known_by(&self) -> &VerifiedCheckpoint {
+        let last = self.successors.last();
+        last.map_or(&self.checkpoint, |last| &last.checkpoint)
+    }
+
+    /// The witnesses of that checkpoint.
+    pub fn witnesses(&self) -> &[Cosignature] {
+        let last = self.successors.last();
+        last.map_or(&self.cosignatures, |last| &last.cosignatures)
+    }
+
+    /// Whether a member other than who changes its status signed that checkpoint.
     pub fn is_witnessed(&self) -> bool {
-        !self.cosignatures.is_empty()
+        !self.witnesses().is_empty()
     }
 
     /// The verdict for a reader, as of the checkpoint. While no other member vouches for it, nothing is valid to a reader
@@ -663,6 +806,7 @@ impl VerifiedBundle {
             stopped_at: None,
             // It is judged as of its checkpoint.
             stale: None,
+            missing_of_successors: self.unshown.map(Missing::Successor).into_iter().collect(),
             on: reader.on,
         });
         if self.is_witnessed() || reader.issuer_only {
@@ -684,7 +828,6 @@ mod tests {
     use super::*;
     use crate::codec::Text;
     use crate::crypto::keys::SigningKey;
-    use crate::names::LogId;
     use crate::names::NetworkId;
     use crate::record::{Action, Reason, StatusChanged};
 
@@ -710,6 +853,7 @@ mod tests {
                     action,
                     reason: Reason::Other,
                     text: Text::default(),
+                    inherited: None,
                 }),
             };
             let change = SignedRecord::sign(&log, record, &SigningKey::from_seed(&[1; 32]));

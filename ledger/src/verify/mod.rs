@@ -7,12 +7,14 @@
 //! is missing, the verdict says what.
 
 mod bundle;
+mod successor_proof;
 mod verdict;
 
 pub use bundle::{Bundle, BundleError, GatherError, MAX_BUNDLE, Reader, VerifiedBundle};
+pub use successor_proof::VerifiedSuccessor;
 pub use verdict::{Facts, Missing, NotValid, Verdict, judge};
 
-use crate::catalogue::{Catalogue, CertificateState, Successor};
+use crate::catalogue::{Catalogue, CertificateState, Lacking, Successor};
 use crate::id::{CertificateId, Date};
 use crate::log::{Checkpoint, ReadError};
 use crate::record::{Entry, SignedRecord, Status};
@@ -167,6 +169,11 @@ fn judged(
             false => Ok(age_ms),
         })
         .err();
+    let missing_of_successors = {
+        let history = catalogue.members().history();
+        let lacking = catalogue.lacking_of_successors(&history, &state.log.department, now_ms)?;
+        lacking.into_iter().map(Missing::from).collect()
+    };
     let Some(log) = catalogue.log(&state.log) else {
         let missing = vec![Missing::Issuer(id.issuer())];
         return Ok(Verification::unknown(&id, on, missing));
@@ -176,7 +183,14 @@ fn judged(
         let missing = vec![Missing::StatusSince { at }];
         return Ok(Verification::unknown(&id, on, missing));
     };
-    let change = state.status_seq.map(|seq| log.record(seq)).transpose()?;
+    let change = match state.status_at {
+        // A successor's, if its log is another.
+        Some((of, seq)) => match catalogue.log(&of) {
+            Some(log) => Some(log.record(seq)?),
+            None => None,
+        },
+        None => None,
+    };
     let record = state.issued.record();
     let verdict = judge(&Facts {
         certificate: state.certificate(),
@@ -187,6 +201,7 @@ fn judged(
         unread_at: log.unread().map(|unread| unread.seq),
         stopped_at: log.stopped().map(|stopped| stopped.undisputed()),
         stale,
+        missing_of_successors,
         on,
     });
     Ok(Verification {
@@ -198,6 +213,16 @@ fn judged(
         checkpoint: log.covered(),
         state: Some(state),
     })
+}
+
+impl From<Lacking> for Missing {
+    fn from(lacking: Lacking) -> Missing {
+        match lacking {
+            Lacking::Newest(stale) => Missing::Newest(stale),
+            Lacking::Since { log, at } => Missing::SuccessorSince { log, at },
+            Lacking::Unread { log, at } => Missing::SuccessorUnread { log, at },
+        }
+    }
 }
 
 /// The certificate issued by a record that superseded another.

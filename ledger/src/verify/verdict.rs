@@ -97,7 +97,23 @@ pub enum Missing {
         /// Position of the first such entry.
         at: u64,
     },
-    /// Whether what is held of its log is its department's newest.
+    /// What a successor of its department changed since its log stopped.
+    SuccessorSince {
+        /// The successor's log.
+        log: LogId,
+        /// The first record in dispute.
+        at: u64,
+    },
+    /// What an entry in the log of a successor of its department says, that this version can't read.
+    SuccessorUnread {
+        /// The successor's log.
+        log: LogId,
+        /// Position of the first such entry.
+        at: u64,
+    },
+    /// What a successor of its department says, by a proof that was made before it was that.
+    Successor(DepartmentCode),
+    /// Whether what is held of its log, or of that of a successor of its department, is all there is.
     Newest(Stale),
     /// Another member's signature under the checkpoint that a proof rests on.
     Witness,
@@ -109,7 +125,7 @@ pub struct Facts<'f> {
     pub certificate: &'f CertificateIssued,
     /// Position of the issuing record.
     pub seq: u64,
-    /// Status its issuer gave it.
+    /// Status that its issuer, or a successor of that, gave it.
     pub status: Status,
     /// What replaced it, when superseded.
     pub successor: Option<CertificateId>,
@@ -121,6 +137,8 @@ pub struct Facts<'f> {
     pub stopped_at: Option<u64>,
     /// Why what is held of the log may not be its newest.
     pub stale: Option<Stale>,
+    /// What of the logs of its department's successors has to be known and isn't.
+    pub missing_of_successors: Vec<Missing>,
     /// The day asked for.
     pub on: Date,
 }
@@ -157,6 +175,7 @@ pub fn judge(facts: &Facts<'_>) -> Verdict {
     // Of a log that has stopped nothing newer is taken.
     let stale = facts.stale.clone().filter(|_| facts.stopped_at.is_none());
     missing.extend(stale.map(Missing::Newest));
+    missing.extend(facts.missing_of_successors.iter().cloned());
     if let Authority::Unknown(unproven) = &facts.authority {
         missing.push(Missing::Definition(unproven.clone()));
     }

@@ -201,6 +201,7 @@ pub(crate) fn change(n: u64, action: Action) -> Entry {
         action,
         reason: Reason::Lost,
         text: text("as reported, 丢失"),
+        inherited: None,
     })
 }
 

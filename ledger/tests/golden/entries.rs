@@ -2,8 +2,10 @@
 
 use certmesh_ledger::codec::{Blob, Text, encode};
 use certmesh_ledger::genesis::Role;
+use certmesh_ledger::log::inherited_key;
 use certmesh_ledger::record::{
-    Action, Entry, GrantWithdrawn, Grantee, MAX_RECORD, Reason, Record, RecordHash, SuccessionKind,
+    Action, Entry, GrantWithdrawn, Grantee, Inherited, MAX_RECORD, Reason, Record, RecordHash,
+    Status, StatusChanged, SuccessionKind,
 };
 use serde_json::json;
 
@@ -54,12 +56,30 @@ fn entries(v: &mut Vectors) {
             change(7, Action::TransferOut(code(WITNESS))),
         ),
         (
+            "status changed, of an inherited certificate",
+            inherited(7, Action::Reinstate, Status::Suspended),
+        ),
+        (
             "grant withdrawn",
             Entry::GrantWithdrawn(GrantWithdrawn { grant: 7 }),
         ),
     ] {
         v.entry("entries", what, &entry);
     }
+    let key = inherited_key(&code(WITNESS), &certificate("S00000007"));
+    v.put("status map", "inherited key", json!(key.to_string()));
+}
+
+/// A change of a certificate that the witness issued, in the log of its successor.
+fn inherited(n: u64, action: Action, from: Status) -> Entry {
+    let Entry::StatusChanged(changed) = change(n, action) else {
+        unreachable!()
+    };
+    let department = code(WITNESS);
+    Entry::StatusChanged(StatusChanged {
+        inherited: Some(Inherited { department, from }),
+        ..changed
+    })
 }
 
 fn record((height, key_epoch): (u64, u32), entry: Entry) -> Record {
@@ -83,6 +103,7 @@ fn unread(v: &mut Vectors) {
         7u32,
         Reason::Lost,
         Text::<512>::default(),
+        None::<Inherited>,
     ));
     let id = |n: u64| certificate(&format!("S{n:08}"));
     let good = succeed(7, SuccessionKind::Renewal, &[1]).content();

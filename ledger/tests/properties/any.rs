@@ -26,9 +26,10 @@ use certmesh_ledger::merkle::{ConsistencyProof, InclusionProof};
 use certmesh_ledger::names::{LogId, NetworkId};
 use certmesh_ledger::record::{
     AccessLogRead, Action, CertificateErased, CertificateIssued, CodeItem, DefinitionRef, Entry,
-    FieldData, FieldDefinition, FieldRoot, GrantMade, GrantWithdrawn, Grantee, MAX_PREDECESSORS,
-    MatterDefined, MatterRef, Record, RecordHash, RelatedItem, Requirement, SharingClass, Status,
-    StatusChanged, SubMatter, SubjectTag, Succession, TypeDefined, Validity, ValidityRule,
+    FieldData, FieldDefinition, FieldRoot, GrantMade, GrantWithdrawn, Grantee, Inherited,
+    MAX_PREDECESSORS, MatterDefined, MatterRef, Record, RecordHash, RelatedItem, Requirement,
+    SharingClass, Status, StatusChanged, SubMatter, SubjectTag, Succession, TypeDefined, Validity,
+    ValidityRule,
 };
 use certmesh_ledger::retrieval::PieceRequest;
 use certmesh_ledger::status_map::{StatusProof, Terminal};
@@ -183,12 +184,30 @@ fn changed() -> impl Strategy<Value = StatusChanged> {
         department().prop_map(Action::TransferOut),
     ];
     let reason = select(vec!["01", "02", "03", "04", "05", "06", "07", "99"]);
-    (certificate(), action, reason, text()).prop_map(|(id, action, reason, text)| StatusChanged {
+    let parts = (
+        certificate(),
+        action,
+        reason,
+        text(),
+        option::of(inherited()),
+    );
+    parts.prop_map(|(id, action, reason, text, inherited)| StatusChanged {
         id,
         action,
         reason: reason.parse().expect("a reason"),
         text,
+        inherited,
     })
+}
+
+fn inherited() -> impl Strategy<Value = Inherited> {
+    let from = select(vec![
+        Status::Valid,
+        Status::Suspended,
+        Status::Withdrawn,
+        Status::Superseded,
+    ]);
+    (department(), from).prop_map(|(department, from)| Inherited { department, from })
 }
 
 fn defined() -> impl Strategy<Value = TypeDefined> {

@@ -33,6 +33,7 @@ fn by_the_rules(facts: &Facts<'_>) -> Verdict {
     if facts.stopped_at.is_none() {
         missing.extend(facts.stale.clone().map(Missing::Newest));
     }
+    missing.extend(facts.missing_of_successors.iter().cloned());
     if let Authority::Unknown(unproven) = &facts.authority {
         missing.push(Missing::Definition(unproven.clone()));
     }
@@ -81,6 +82,12 @@ fn all_facts<'f>(certificate: &'f CertificateIssued, days: [i32; 4]) -> Vec<Fact
                 for status in STATUSES {
                     for day in days {
                         for stale in [None, Some(Stale::Unconfirmed)] {
+                            // Of a log that is stale the successors' logs say nothing more.
+                            let since = Missing::SuccessorSince { log, at: 5 };
+                            let missing_of_successors = match stale {
+                                None if day % 2 == 0 => vec![since],
+                                _ => Vec::new(),
+                            };
                             all.push(Facts {
                                 certificate,
                                 seq: SEQ,
@@ -90,6 +97,7 @@ fn all_facts<'f>(certificate: &'f CertificateIssued, days: [i32; 4]) -> Vec<Fact
                                 unread_at,
                                 stopped_at,
                                 stale,
+                                missing_of_successors,
                                 on: Date::from_days(day).expect("a date"),
                             });
                         }
@@ -133,6 +141,7 @@ fn a_certificate_without_end_never_expires() {
         unread_at: None,
         stopped_at: None,
         stale: None,
+        missing_of_successors: Vec::new(),
         on: Date::MAX,
     });
     assert_eq!(verdict, Verdict::Valid);

@@ -331,6 +331,7 @@ pub fn status_change(
             action,
             reason,
             text,
+            inherited: None,
         }),
         _ => Err(faults.take()),
     }

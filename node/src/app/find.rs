@@ -187,9 +187,13 @@ impl PeerService {
             return Ok(None);
         };
         if state.log != peer.catalogue.own() {
-            return Err(Refusal::OtherDepartment {
-                issuer: state.log.department.to_string(),
-            });
+            let department = state.log.department;
+            let changed_by = peer
+                .catalogue
+                .members()
+                .history()
+                .changes_statuses(&department);
+            return Err(Refusal::other_department(&department, changed_by));
         }
         let seq = state.issued.record().seq;
         Ok(Some((seq, peer.fields_of(seq, id)?)))

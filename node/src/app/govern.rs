@@ -70,9 +70,7 @@ impl Govern for PeerService {
 
     fn propose(&self, item: Item) -> BoxFuture<'static, Result<Shown, Refusal>> {
         if !is_carried_out(&item) {
-            let why = "nodes of this version would not act upon it: neither upon a later \
-                       format, nor upon a successor of \
-                       one that is removed";
+            let why = "this node does not know what it would bring, such as a later version of the format: upgrade the nodes first";
             let refusal = Refusal::NotDecidable {
                 why: why.to_owned(),
             };
@@ -256,9 +254,8 @@ fn is_carried_out(item: &Item) -> bool {
         | Action::ChangeRoles(_)
         | Action::Admit(_)
         | Action::ReplaceCatalogueKey(_)
+        | Action::Remove(_)
         | Action::Cut(_) => true,
-        // Nobody changes statuses in another's place yet.
-        Action::Remove(remove) => remove.successor.is_none(),
         Action::RaiseVersion(raise) => raise.is_known(),
         Action::Unreadable(_) => false,
     };
@@ -316,7 +313,7 @@ mod tests {
             since: 2,
             successor: Some(department),
         };
-        assert!(!is_taken(&[succeeded.into()]));
+        assert!(is_taken(&[succeeded.into()]));
         let cut: Action = Cut {
             position,
             why: CutReason::Lost,

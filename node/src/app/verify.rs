@@ -66,11 +66,19 @@ impl Verified {
         let checkpoint = verification.checkpoint.as_ref();
         let witnesses = checkpoint.map(|checkpoint| peer.witnesses_of(checkpoint));
         let witnesses = witnesses.unwrap_or_default().into_iter();
-        let own = state.is_some_and(|state| state.log == peer.catalogue.own());
+        let history = peer.catalogue.members().history();
+        let way = state.map(|state| history.way(&state.log.department));
+        let way = way.unwrap_or_default();
+        let own = way.contains(&peer.department);
+        // Who changes its status by now: whatever else is held of it, nobody adds to.
+        let changed_in = match way.as_slice() {
+            [] | [_] => state.map(|state| state.log),
+            [.., last] => Some(history.present_log(last)),
+        };
         Verified {
             type_name: state.and_then(|state| type_name(peer, &state.certificate().id.type_code())),
             cosigned_by: witnesses.map(|signed| signed.witness).collect(),
-            confirmed_ms: state.and_then(|state| peer.confirmed_ms(&state.log)),
+            confirmed_ms: changed_in.and_then(|log| peer.confirmed_ms(&log)),
             unconfirmed: own && !peer.own.is_confirmed(),
             answered_by: peer.department,
             verification,
@@ -93,6 +101,10 @@ impl Verify for PeerService {
             .map(|state| state.log);
         if let Some(log) = log {
             self.provable(&log)?;
+            let history = catalogue.members().history();
+            for successor in history.way(&log.department).iter().skip(1) {
+                self.provable(&history.present_log(successor))?;
+            }
         }
         // A signature dated ahead would have its readers refuse the whole proof.
         let now_ms = now_ms();
@@ -105,7 +117,7 @@ impl Verify for PeerService {
             Ok(Some(bundle)) => {
                 let others = catalogue.members().others(&self.peer.department) > 0;
                 Ok(Proof {
-                    alone: log.filter(|_| others && !bundle.is_witnessed()),
+                    alone: (others && !bundle.is_witnessed()).then(|| bundle.changed_in()),
                     bytes: bundle.to_bytes(),
                 })
             }

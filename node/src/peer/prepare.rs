@@ -11,10 +11,11 @@ use certmesh_api::{Caution, Fault, FaultKind};
 use certmesh_ledger::bodies::{Body, SealedBody, Upload};
 use certmesh_ledger::catalogue::{self, Departure, Proposed, Standard};
 use certmesh_ledger::crypto::keys::{BodyKey, Secret};
-use certmesh_ledger::id::{DepartmentCode, TypeCode};
+use certmesh_ledger::id::{CertificateId, DepartmentCode, TypeCode};
 use certmesh_ledger::log::ReadError;
 use certmesh_ledger::record::{
-    CertificateIssued, DefinitionRef, Entry, RecordHash, SharingClass, TypeDefined, commit_fields,
+    CertificateIssued, DefinitionRef, Entry, Inherited, RecordHash, SharingClass, StatusChanged,
+    TypeDefined, commit_fields,
 };
 
 use serde::Serialize;
@@ -184,6 +185,15 @@ fn attach(
     }
 }
 
+/// Whose certificate a change is of, if this department inherited it.
+fn inherited(peer: &Peer, id: &CertificateId) -> Result<Option<Inherited>, (String, Refusal)> {
+    let found = peer.catalogue.inheritance(id).map_err(|error| {
+        tracing::error!(%error, "whose a certificate is can't be read");
+        (id.to_string(), Refusal::Internal)
+    })?;
+    Ok(found.map(|(inherited, _)| inherited))
+}
+
 /// Makes an entry of what the API checked.
 pub(crate) fn prepare(
     peer: &Peer,
@@ -256,7 +266,10 @@ pub(crate) fn prepare(
                 .map(|to| Fault::new("to", Caution::ReceiverNotAMember { to }))
                 .into_iter()
                 .collect(),
-            entry: Entry::StatusChanged(change),
+            entry: Entry::StatusChanged(StatusChanged {
+                inherited: inherited(peer, &change.id)?,
+                ..change
+            }),
             kept: None,
             needs: None,
             continues: None,

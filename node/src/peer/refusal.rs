@@ -66,6 +66,10 @@ coded! {
         "other-department" OtherDepartment {
             /// Issuing department, or its division.
             issuer: String,
+            /// Whether it was removed.
+            removed: bool,
+            /// Who changes its certificates' statuses since.
+            successor: Option<String>,
         },
         /// The certificate's fields were erased.
         "erased" Erased,
@@ -288,6 +292,19 @@ impl Refusal {
     /// The problem it is answered as: that of its name.
     pub fn problem_type(&self) -> ProblemType {
         ProblemType::named(self.code()).unwrap_or(ProblemType::Internal)
+    }
+
+    /// A certificate of another department, whose statuses this one or nobody changes by now.
+    pub(crate) fn other_department(
+        department: &DepartmentCode,
+        changed_by: Option<DepartmentCode>,
+    ) -> Self {
+        let successor = changed_by.filter(|by| by != department);
+        Self::OtherDepartment {
+            issuer: department.to_string(),
+            removed: changed_by != Some(*department),
+            successor: successor.map(|by| by.to_string()),
+        }
     }
 
     /// One wrong field.

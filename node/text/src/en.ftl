@@ -316,7 +316,13 @@ refusal-unknown-type = type { $type_code } is not defined in any log held here; 
 refusal-not-this-department = { $named } is not this department; this peer appends for { $own } only
 refusal-dates-out-of-order = valid_until ({ $until }) is before valid_from ({ $from }); swap or correct them
 refusal-duplicate-certificate = a certificate with this identifier was issued before; a new version needs a new identifier
-refusal-other-department = the certificate was issued by { $issuer }; only that department can change it, and only it keeps the fields
+refusal-other-department = the certificate was issued by { $issuer }; { $removed ->
+        [true] that department was removed{ $successor ->
+            [none] {" "}without a successor, so nobody changes its certificates any more
+           *[other] , and its successor { $successor } alone changes its certificates' statuses
+        }, and nobody else has the fields
+       *[false] only that department can change it, and only it keeps the fields
+    }
 refusal-erased = the certificate's fields were erased, and its attachments with them: nobody can read them again
 refusal-lost = { $what ->
         [fields] the certificate's fields are
@@ -724,6 +730,9 @@ missing-record = { $held ->
 missing-rightful-issuer = which department issued it: its identifier names a division, and { $departments } each have a record of it
 missing-status-since = its status since record { $at }, from where on its department's log is in dispute
 missing-later-version = its status since record { $at } of its log, which is of a later version of certmesh; upgrade this peer
+missing-successor-since = what was changed in the log of { $log }, of a successor of its department, since record { $at }, from where on that is in dispute
+missing-successor-unread = what record { $at } of the log of { $log }, of a successor of its department, says, which is of a later version of certmesh; upgrade this peer
+missing-successor = what { $department } says of it, who changes its status by now: the proof was made before that was decided; get a new one
 missing-witness = another member's signature under the checkpoint of the proof: nobody but the issuer vouches for it, and an issuer can sign a history that it shows to nobody else
 
 searched-nothing-held = nothing of the log of { $log } has arrived here yet
@@ -754,6 +763,7 @@ no-proof-later-version = record { $seq } of the log of { $log } is of a later ve
 no-proof-missing = what is missing: { $missing }
 no-proof-not-authorised = the certificate is not valid: { $why }
 no-proof-claimed = several departments of its division claim to have issued it; they have to settle which of them did
+no-proof-successor = the log of { $log }, of a successor of its department, has no signed head yet that a proof could show; once that department records anything, ask again
 no-proof-too-large = the proof would take { $found } bytes, at most { $limit } are allowed: its type was defined again too often
 
 ## A verdict in one sentence
@@ -868,7 +878,7 @@ act-admit-governing = admit { $department } ({ $code }) as a governor, with { $r
 act-suspend = suspend { $department } from record { $size } of its log on (root { $root })
 act-resume = end the suspension of { $department }
 act-remove = remove { $department }: its log ends at record { $size } (root { $root }), and nobody changes its certificates' statuses any more
-act-remove-to = remove { $department }: its log ends at record { $size } (root { $root }), and { $successor } changes its certificates' statuses from then on
+act-remove-to = remove { $department }: its log ends at record { $size } (root { $root }), and { $successor } changes its certificates' statuses from then on, for good: { $department } can't be admitted again
 act-give = give { $department } { $roles }
 act-take = take { $roles } from { $department }
 act-govern = let { $department } govern

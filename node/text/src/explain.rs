@@ -262,6 +262,7 @@ mod tests {
                 action,
                 reason: Cause::Deception,
                 text: Text::new(text).unwrap(),
+                inherited: None,
             }),
         }
     }

@@ -2,7 +2,7 @@
 
 use certmesh_api::coded;
 use certmesh_ledger::catalogue::{NotAuthorised, Stale, Unproven};
-use certmesh_ledger::id::{CertificateId, ChinaTime, Date};
+use certmesh_ledger::id::{CertificateId, ChinaTime, Date, DepartmentCode};
 use certmesh_ledger::log::ReadError;
 use certmesh_ledger::names::LogId;
 use certmesh_ledger::record::Status;
@@ -68,6 +68,9 @@ coded! {
         "rightful-issuer" RightfulIssuer { departments: String },
         "status-since" StatusSince { at: u64 },
         "later-version" LaterVersion { at: u64 },
+        "successor-since" SuccessorSince { log: String, at: u64 },
+        "successor-unread" SuccessorUnread { log: String, at: u64 },
+        "successor" Successor { department: DepartmentCode },
         "witness" Witness,
     }
 }
@@ -196,6 +199,11 @@ coded! {
         },
         /// Several departments claim it.
         "claimed" Claimed,
+        /// A successor of its department has signed nothing yet.
+        "successor" Successor {
+            /// Its log.
+            log: String,
+        },
         /// It would be too long.
         "too-large" TooLarge {
             /// Its length, bytes.
@@ -259,6 +267,17 @@ pub fn missing(what: &Missing) -> String {
         },
         Missing::StatusSince { at } => Lacks::StatusSince { at: *at },
         Missing::LaterVersion { at } => Lacks::LaterVersion { at: *at },
+        Missing::SuccessorSince { log, at } => Lacks::SuccessorSince {
+            log: log.to_string(),
+            at: *at,
+        },
+        Missing::SuccessorUnread { log, at } => Lacks::SuccessorUnread {
+            log: log.to_string(),
+            at: *at,
+        },
+        Missing::Successor(department) => Lacks::Successor {
+            department: *department,
+        },
         Missing::Witness => Lacks::Witness,
     })
 }
@@ -356,6 +375,9 @@ impl NoProof {
             },
             GatherError::NotAuthorised(why) => NoProof::NotAuthorised { why: why.into() },
             GatherError::Claimed => NoProof::Claimed,
+            GatherError::Successor { log } => NoProof::Successor {
+                log: log.to_string(),
+            },
             GatherError::TooLarge(found) => NoProof::TooLarge {
                 found: *found,
                 limit: MAX_BUNDLE,

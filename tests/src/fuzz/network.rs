@@ -173,6 +173,7 @@ pub(crate) fn change(n: u64, action: Action) -> Entry {
         action,
         reason: Reason::Other,
         text: Text::new("t").expect("a valid text"),
+        inherited: None,
     })
 }
 

@@ -18,17 +18,26 @@ const ON: &str = "2024-06-01";
 
 /// A bundle as its bytes say it, to be changed at will.
 #[derive(Clone, Serialize, serde::Deserialize)]
-struct Raw {
-    checkpoint: SignedCheckpoint,
-    cosignatures: Bounded<Cosignature, 64>,
+pub(super) struct Raw {
+    pub(super) checkpoint: SignedCheckpoint,
+    pub(super) cosignatures: Bounded<Cosignature, 64>,
     issued: RawRecord,
-    status: StatusProof,
-    change: Option<RawRecord>,
+    pub(super) status: StatusProof,
+    pub(super) change: Option<RawRecord>,
     definition: Option<RawDefinitions>,
+    pub(super) successors: Bounded<RawSuccessor, 8>,
 }
 
 #[derive(Clone, Serialize, serde::Deserialize)]
-struct RawRecord {
+pub(super) struct RawSuccessor {
+    pub(super) checkpoint: SignedCheckpoint,
+    pub(super) cosignatures: Bounded<Cosignature, 64>,
+    pub(super) status: StatusProof,
+    pub(super) change: Option<RawRecord>,
+}
+
+#[derive(Clone, Serialize, serde::Deserialize)]
+pub(super) struct RawRecord {
     frame: Blob<{ MAX_RECORD + 128 }>,
     inclusion: InclusionProof,
 }
@@ -48,11 +57,11 @@ struct RawDefinitions {
 const MAGIC: usize = 16;
 
 impl Raw {
-    fn of(bundle: &Bundle) -> Raw {
+    pub(super) fn of(bundle: &Bundle) -> Raw {
         codec::decode(&bundle.to_bytes()[MAGIC..], 1 << 20).unwrap()
     }
 
-    fn bundle(&self) -> Bundle {
+    pub(super) fn bundle(&self) -> Bundle {
         let bytes = [b"certmesh-proof\0\x01", &codec::encode(self)[..]].concat();
         Bundle::from_bytes(&bytes).unwrap()
     }

@@ -79,7 +79,7 @@ impl Net {
         self.write(&mut writer, Entry::from(excluding));
     }
 
-    fn writer(&self, n: usize) -> Writer {
+    pub(super) fn writer(&self, n: usize) -> Writer {
         let ring = KeyRing::from(self.world.own(n).operating.clone());
         let keys = OperatingKeys::new(self.members.clone(), code(n), ring);
         Writer::new(self.log(n), keys)
@@ -89,12 +89,12 @@ impl Net {
         self.catalogue.log_of(&code(n)).unwrap()
     }
 
-    fn append(&mut self, n: usize, entry: Entry) -> DefinitionRef {
+    pub(super) fn append(&mut self, n: usize, entry: Entry) -> DefinitionRef {
         let mut writer = self.writer(n);
         self.write(&mut writer, entry)
     }
 
-    fn write(&mut self, writer: &mut Writer, entry: Entry) -> DefinitionRef {
+    pub(super) fn write(&mut self, writer: &mut Writer, entry: Entry) -> DefinitionRef {
         // Within a day of each other: what is known of the definitions is new enough.
         self.time_ms += 1;
         let (appended, _) = writer.append(self.time_ms, vec![entry]).unwrap();
@@ -105,12 +105,12 @@ impl Net {
         }
     }
 
-    fn id(&self, serial: &str) -> CertificateId {
+    pub(super) fn id(&self, serial: &str) -> CertificateId {
         let issuer = IssuerCode::Department(code(ISSUER));
         CertificateId::new(self.type_code(), issuer, serial, 1).unwrap()
     }
 
-    fn certificate(&self, serial: &str) -> Entry {
+    pub(super) fn certificate(&self, serial: &str) -> Entry {
         let Entry::CertificateIssued(issued) = issue(&self.id(serial), None) else {
             unreachable!()
         };
@@ -149,7 +149,7 @@ impl Net {
         self.catch_up();
     }
 
-    fn catch_up(&self) {
+    pub(super) fn catch_up(&self) {
         let known = self.members.history().height() as usize;
         for block in &self.world.blocks[known..] {
             // As a node does with each.
@@ -214,6 +214,10 @@ impl Net {
     }
 
     pub(super) fn bundle(&self, serial: &str, witnesses: &[usize]) -> Bundle {
+        self.bundle_of(&self.id(serial), witnesses)
+    }
+
+    pub(super) fn bundle_of(&self, id: &CertificateId, witnesses: &[usize]) -> Bundle {
         let cosign = |checkpoint: &crate::log::VerifiedCheckpoint| {
             let sign = |n: &usize| {
                 let ring = KeyRing::from(self.world.own(*n).operating.clone());
@@ -223,7 +227,7 @@ impl Net {
             };
             witnesses.iter().map(sign).collect()
         };
-        let bundle = Bundle::gather(&self.catalogue, &self.id(serial), cosign);
+        let bundle = Bundle::gather(&self.catalogue, id, cosign);
         bundle.unwrap().unwrap()
     }
 

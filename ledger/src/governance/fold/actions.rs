@@ -16,6 +16,7 @@ use super::super::member::{
 };
 use super::super::own::EndReason;
 use super::super::state::{State, UsedKey};
+use super::super::way::MAX_SUCCESSORS;
 
 type Done = Result<(), ActionFault>;
 
@@ -42,6 +43,13 @@ impl State {
         let code = newcomer.code;
         if self.member(&code).is_some() {
             return Err(ActionFault::Member(code));
+        }
+        // Its certificates are its successor's for good: of each there is one at any time who changes its status.
+        if let Some(successor) = self.successor(&code) {
+            return Err(ActionFault::Succeeded {
+                department: code,
+                successor,
+            });
         }
         if self.members().count() >= MAX_DEPARTMENTS {
             return Err(ActionFault::TooMany(MAX_DEPARTMENTS));
@@ -155,6 +163,9 @@ impl State {
             && (successor == code || self.member(&successor).is_none())
         {
             return Err(ActionFault::Successor(successor));
+        }
+        if remove.successor.is_some() && self.longest_way_to(&code) >= MAX_SUCCESSORS {
+            return Err(ActionFault::TooManySuccessors(code));
         }
         self.mark(remove.position, true);
         let all = u32::MAX;

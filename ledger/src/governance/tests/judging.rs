@@ -281,7 +281,7 @@ fn what_was_there_before_a_removal_keeps_its_judge_and_nothing_after_it_has_one(
     let remove = Remove {
         position: world.position(4, 25),
         since: 1,
-        successor: Some(code(1)),
+        successor: None,
     };
     world.decide(&[remove.into()]).unwrap();
     let removed = world.history();
@@ -290,7 +290,7 @@ fn what_was_there_before_a_removal_keeps_its_judge_and_nothing_after_it_has_one(
     let void = Some(Why::Void(GenerationEnd::Removed));
     assert_eq!(why(&removed, 25, 0, 0), void);
     assert_eq!(why(&removed, 19, 0, 2), Some(Why::NotAMember(code(4))));
-    assert_eq!(removed.changes_statuses(&code(4)), Some(code(1)));
+    assert_eq!(removed.changes_statuses(&code(4)), None);
     assert_eq!(removed.changes_statuses(&code(1)), Some(code(1)));
     assert_eq!(removed.changes_statuses(&code(9)), None);
     // Again a member, in the next generation; what it was judged by stays.
@@ -305,23 +305,86 @@ fn what_was_there_before_a_removal_keeps_its_judge_and_nothing_after_it_has_one(
     assert_eq!(again.changes_statuses(&code(4)), Some(code(4)));
 }
 
+/// Suspends a department and removes it.
+fn remove(world: &mut World, n: usize, successor: Option<usize>) -> Result<(), ActionFault> {
+    if world.member(n).is_active() {
+        let suspend = world.suspend(n, 0);
+        world.decide(&[suspend]).unwrap();
+    }
+    let remove = Remove {
+        position: world.position(n, 0),
+        since: world.member(n).suspended_since().unwrap(),
+        successor: successor.map(code),
+    };
+    let decision = world.decision(&[remove.clone().into()]);
+    if world.holds(&decision.into()) {
+        world.decide(&[remove.into()]).unwrap();
+        return Ok(());
+    }
+    Err(world.refused(remove.into()))
+}
+
 #[test]
 fn certificates_of_a_removed_successor_go_to_its_own_and_end_with_one_that_has_none() {
     let mut world = World::new(4, 4);
     for (n, successor) in [(4, Some(5)), (5, Some(6)), (6, None)] {
-        let suspend = world.suspend(n, 0);
-        world.decide(&[suspend]).unwrap();
-        let remove = Remove {
-            position: world.position(n, 0),
-            since: world.member(n).suspended_since().unwrap(),
-            successor: successor.map(code),
-        };
-        world.decide(&[remove.into()]).unwrap();
+        remove(&mut world, n, successor).unwrap();
         let expected = successor.map(code);
         for gone in 4..=n {
             assert_eq!(world.history().changes_statuses(&code(gone)), expected);
         }
     }
+    let history = world.history();
+    let codes = |n: &[usize]| -> Vec<_> { n.iter().map(|n| code(*n)).collect() };
+    assert_eq!(history.way(&code(4)), codes(&[4, 5, 6]));
+    assert_eq!(history.way(&code(6)), codes(&[6]));
+    assert_eq!(history.way(&code(7)), codes(&[7]));
+    assert_eq!(history.way(&code(70)), []);
+    // Two blocks each: suspended by the first, removed by the second.
+    let changed = [4, 4, 5, 5, 6, 6].map(|n| Some(code(n)));
+    for (height, expected) in changed.into_iter().chain([None, None]).enumerate() {
+        let height = height as u64;
+        assert_eq!(history.changed_statuses(&code(4), height), expected);
+        for by in 4..8 {
+            let inherited = by != 4 && expected == Some(code(by));
+            assert_eq!(history.inherited(&code(4), &code(by), height), inherited);
+        }
+    }
+}
+
+#[test]
+fn a_department_with_a_successor_is_not_admitted_again_and_one_without_is() {
+    let mut world = World::new(4, 2);
+    remove(&mut world, 4, Some(5)).unwrap();
+    let admit = world.admit(4, false);
+    let succeeded = ActionFault::Succeeded {
+        department: code(4),
+        successor: code(5),
+    };
+    assert_eq!(world.refused(admit), succeeded);
+    // Whoever comes back without one has what it changed before.
+    remove(&mut world, 5, None).unwrap();
+    assert_eq!(world.history().changes_statuses(&code(4)), None);
+    let admit = world.admit(5, false);
+    world.decide(&[admit]).unwrap();
+    assert_eq!(world.history().changes_statuses(&code(4)), Some(code(5)));
+    let admit = world.admit(4, false);
+    assert_eq!(world.refused(admit), succeeded);
+}
+
+#[test]
+fn certificates_go_through_no_more_successors_than_a_proof_shows() {
+    let mut world = World::new(4, MAX_SUCCESSORS + 4);
+    let last = 4 + MAX_SUCCESSORS;
+    for n in 4..last {
+        remove(&mut world, n, Some(n + 1)).unwrap();
+    }
+    assert_eq!(world.history().way(&code(4)).len(), MAX_SUCCESSORS + 1);
+    let too_many = ActionFault::TooManySuccessors(code(last));
+    assert_eq!(remove(&mut world, last, Some(last + 1)), Err(too_many));
+    remove(&mut world, last, None).unwrap();
+    // Others' ways are as long as they are.
+    remove(&mut world, last + 1, Some(last + 2)).unwrap();
 }
 
 #[test]

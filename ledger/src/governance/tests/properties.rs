@@ -81,7 +81,8 @@ fn action(world: &mut World, kind: u8, about: usize, size: u64) -> Action {
         3 => Remove {
             position,
             since: member.suspended_since().unwrap_or(size),
-            successor: Some(code(0)),
+            // Without one it can come back.
+            successor: size.is_multiple_of(3).then(|| code(0)),
         }
         .into(),
         4 => {

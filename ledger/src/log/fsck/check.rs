@@ -20,7 +20,7 @@ use crate::log::index_files::{index_files, index_name};
 use crate::log::link::{BrokenRule, Tip, verify};
 use crate::log::scan::{Batch, Begun, Damaged, Ended, Files, Resume, Start, Visitor, scan};
 use crate::log::segment::{Offsets, file_name};
-use crate::log::statuses::{Statuses, status_key};
+use crate::log::statuses::{Statuses, inherits, is_unreadable, status_key};
 use crate::log::tree_file::TreeFile;
 use crate::membership::Membership;
 use crate::merkle::CompactRange;
@@ -317,15 +317,17 @@ impl<'c> Check<'c> {
             for (_, check) in &mut self.index {
                 check.take(&self.name, &link.record);
             }
-            let defines = self.definitions.take(link);
+            let history = self.members.history();
+            let may = self.definitions.take(link)
+                && inherits(&history, &self.name.id.department, &link.record);
             let issued = &self.issued;
             let before = |id: &CertificateId| Ok(issued.contains(&beginning(id)));
-            self.statuses.take(link, defines, before)?;
+            self.statuses.take(link, may, before)?;
             match entry {
                 Entry::CertificateIssued(issued) => {
                     self.issued.insert(beginning(&issued.id));
                 }
-                Entry::Unknown(_) => self.unread = true,
+                entry if is_unreadable(&history, entry, link.record.height) => self.unread = true,
                 _ => {}
             }
         }

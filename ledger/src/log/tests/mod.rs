@@ -124,6 +124,7 @@ pub(super) fn change(n: u64, action: Action) -> Entry {
         action,
         reason: Reason::Other,
         text: Text::new("t").unwrap(),
+        inherited: None,
     })
 }
 

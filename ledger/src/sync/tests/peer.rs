@@ -339,6 +339,7 @@ pub(super) fn entries(department: DepartmentCode, from: u64, count: u64, salt: u
         action: actions[(from % 3) as usize],
         reason: Reason::Other,
         text: Text::new("simulated").unwrap(),
+        inherited: None,
     }));
     entries
 }

@@ -144,7 +144,7 @@ impl Fake {
                 log: log.id,
                 issued,
                 status: Status::Valid,
-                status_seq: None,
+                status_at: None,
             },
             checkpoint,
             type_name: None,
@@ -287,6 +287,8 @@ impl Change for Fake {
         let result = if !change.id.issuer().names(&own) {
             Err(Refusal::OtherDepartment {
                 issuer: change.id.issuer().as_str().to_owned(),
+                removed: false,
+                successor: None,
             })
         } else if !self.issued.lock().contains_key(&change.id) {
             Err(Refusal::UnknownCertificate)

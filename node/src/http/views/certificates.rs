@@ -125,7 +125,15 @@ pub(in crate::http) fn fields(id: &CertificateId, body: &Body) -> certmesh_api::
 /// The events of a chain of certificates, oldest first, with the effect each had: the rules of the status map, shown as
 /// a story.
 pub(in crate::http) fn history(id: &CertificateId, chain: &Chain) -> certmesh_api::History {
-    let mut events: Vec<_> = chain.lives.iter().flat_map(life).collect();
+    let mut events = Vec::new();
+    let mut ended = None;
+    for life in &chain.lives {
+        // What successors did stands behind what its department did. What had ended then they change no more.
+        let mut stage = ended.filter(|_| is_inherited(life));
+        let records = life.records.iter();
+        events.extend(records.filter_map(|record| event(life, record, &mut stage)));
+        ended = stage.filter(|(status, _)| status.is_final());
+    }
     // One record issues a certificate first and supersedes others by it.
     let at = |event: &certmesh_api::HistoryEvent| {
         let position = &event.position;
@@ -140,12 +148,9 @@ pub(in crate::http) fn history(id: &CertificateId, chain: &Chain) -> certmesh_ap
     }
 }
 
-fn life(life: &Life) -> Vec<certmesh_api::HistoryEvent> {
-    let mut stage = None;
-    let records = life.records.iter();
-    records
-        .filter_map(|record| event(life, record, &mut stage))
-        .collect()
+fn is_inherited(life: &Life) -> bool {
+    let first = life.records.first().map(|record| &record.record().entry);
+    matches!(first, Some(Entry::StatusChanged(changed)) if changed.inherited.is_some())
 }
 
 coded! {
@@ -211,7 +216,9 @@ fn event(
             event.reason = Some(changed.reason.into());
             event.text = Some(changed.text.to_string()).filter(|text| !text.is_empty());
             event.to = action.receiver().map(|to| to.to_string());
-            let before = stage.map_or(Status::Valid, |(status, _)| status);
+            // What a successor changes goes on from what those before it left.
+            let from = changed.inherited.map_or(Status::Valid, |of| of.from);
+            let before = stage.map_or(from, |(status, _)| status);
             match before.after(action) {
                 Ok(next) => *stage = Some((next, None)),
                 Err(ImpossibleTransition { from, action }) => {

@@ -140,9 +140,11 @@ pub(super) fn not_allowed(why: NotAllowed) -> Refusal {
             Refusal::DuplicateCertificate
         }
         NotAllowed::UnknownCertificate(_) => Refusal::UnknownCertificate,
-        NotAllowed::OtherDepartment { department, .. } => Refusal::OtherDepartment {
-            issuer: department.as_str().to_owned(),
-        },
+        NotAllowed::OtherDepartment {
+            department,
+            changed_by,
+            ..
+        } => Refusal::other_department(&department, changed_by),
         NotAllowed::Impossible(transition) => transition.into(),
         NotAllowed::OthersType { authority, .. } => {
             Refusal::field("code", FaultKind::OthersType { authority })
