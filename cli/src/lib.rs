@@ -47,6 +47,7 @@ mod message;
 mod moment;
 mod names;
 mod network;
+mod node_keys;
 mod offline;
 mod passphrase;
 mod pkcs11;

@@ -114,18 +114,18 @@ pub(crate) fn next(
 /// As for [`of_new_key`].
 pub(crate) fn of_node_keys(
     file: Option<&Path>,
+    otherwise: &'static str,
     dir: &Path,
     is_new: bool,
     screen: &mut Screen,
 ) -> Result<Passphrase, Error> {
-    const OTHERWISE: &str = "give --passphrase-file";
     let keys = dir.join("keys");
     match file {
         Some(file) => of_file(file),
-        None if is_new => chosen(&keys, OTHERWISE, screen),
+        None if is_new => chosen(&keys, otherwise, screen),
         None => asked(
             &format!("Passphrase of {}:", keys.display()),
-            OTHERWISE,
+            otherwise,
             screen,
         ),
     }

@@ -21,8 +21,8 @@ use crate::{Error, Outcome, passphrase};
 ///
 /// Encrypted, the files in `keys/` are of no use to whoever copies them without the passphrase, such as in a backup. The node gets
 /// it from the file that `keys.passphrase_file` in node.toml names, or from a service manager, as the credential `certmesh-keys`.
-/// Keys that are made later, by `certmesh govern rotate` or when the node gets the catalogue key, are plain until this is run
-/// again. It may be run while the node runs: that reads the keys at its start, and when one is replaced.
+/// `certmesh govern rotate` encrypts the keys that it makes in the same way; a catalogue key that the node gets is plain until this is
+/// run again. It may be run while the node runs: that reads the keys at its start, and when one is replaced.
 ///
 /// The disk may still hold what was in the files before.
 #[derive(Debug, Args)]
@@ -103,6 +103,7 @@ pub(super) fn run(args: &SealKeys, screen: &mut Screen) -> Result<Outcome, Error
     let sealed = files.iter().find(|file| file.is_sealed());
     let passphrase = passphrase::of_node_keys(
         args.passphrase_file.as_deref(),
+        "give --passphrase-file",
         &args.dir,
         sealed.is_none(),
         screen,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use certmesh_ledger::crypto::keys::{SecretFile, SigningKey};
 use certmesh_ledger::crypto::sealing::SealingSecret;
-use certmesh_ledger::crypto::secret_files::{self, successor};
+use certmesh_ledger::crypto::secret_files::successor;
 use certmesh_ledger::genesis::PeerId;
 use certmesh_ledger::governance::{OwnChange, UnsignedChange};
 use clap::{Args, ValueEnum};
@@ -17,12 +17,14 @@ use super::network::Network;
 use super::sign::{self, Request};
 use crate::args::Global;
 use crate::files::{Access, directory_of, sync_directory, write_whole};
+use crate::node_keys::KeyFiles;
 use crate::screen::Screen;
-use crate::{Error, Outcome};
+use crate::{Error, Outcome, passphrase};
 
 /// Change this department's own keys
 ///
-/// The new keys are made here and written beside the present ones (`keys/signing.key.1`), so run it where the node's directory is.
+/// The new keys are made here and written beside the present ones (`keys/signing.key.1`), encrypted if these are, so run it where the
+/// node's directory is.
 /// The identity key signs that they take their place; nobody else has to approve. The node goes on with the next operating key
 /// without a pause; with another transport key it reconnects, which takes some seconds. Keep the files of the keys before: the
 /// first transport key has the indexes' key, and what was sealed to an earlier sealing key is opened with that.
@@ -47,6 +49,9 @@ pub(crate) struct Rotate {
     /// The operating key was, or may have been, in other hands: once the next one is in force, say so (`certmesh govern end-epoch`)
     #[arg(long, conflicts_with_all = ["lost", "export"])]
     stolen: bool,
+    /// File with the passphrase of the node's keys, one line, mode 0600, where these are encrypted [default: asked for]
+    #[arg(long, value_name = "FILE")]
+    keys_passphrase_file: Option<PathBuf>,
     #[command(flatten)]
     signer: Signer,
 }
@@ -102,8 +107,20 @@ pub(super) fn run(args: &Rotate, global: &Global, screen: &mut Screen) -> Result
         after_loss.check(args.void_records)?;
     }
     let keys = args.dir.join("keys");
+    let present = keys.join("signing.key");
+    is_there(&present)?;
+    let files = KeyFiles::like(&present, SecretFile::Signing, || {
+        let file = args.keys_passphrase_file.as_deref();
+        passphrase::of_node_keys(
+            file,
+            "give --keys-passphrase-file",
+            &args.dir,
+            false,
+            screen,
+        )
+    })?;
     let new = |which: Which, name: &str, kind| match args.key.contains(&which) {
-        true => next_key(&keys.join(name), number, kind).map(Some),
+        true => next_key(&keys.join(name), number, kind, &files).map(Some),
         false => Ok(None),
     };
     let operating = new(Which::Operating, "signing.key", SecretFile::Signing)?;
@@ -142,23 +159,32 @@ pub(super) fn run(args: &Rotate, global: &Global, screen: &mut Screen) -> Result
 }
 
 /// The key that takes the place of one: made and written durably, unless an attempt before did that.
-fn next_key(path: &Path, number: u64, kind: SecretFile) -> Result<Zeroizing<[u8; 32]>, Error> {
-    if !path.exists() {
-        return Err(Error::govern(format!(
-            "{}: there is no such key; give the directory of this department's node with --dir",
-            path.display()
-        )));
-    }
+fn next_key(
+    path: &Path,
+    number: u64,
+    kind: SecretFile,
+    files: &KeyFiles,
+) -> Result<Zeroizing<[u8; 32]>, Error> {
+    is_there(path)?;
     let next = successor(path, number);
     if next.exists() {
-        let text = secret_files::read(&next)?;
-        let seed = kind.read(text.expose());
-        return seed.map_err(|error| Error::malformed(&next, "a key file", error.to_string()));
+        return files.read(&next, kind);
     }
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *seed).map_err(Error::Randomness)?;
     // Whole or not at all: a node reads it at its next start.
-    write_whole(&next, kind.write(&seed).as_bytes(), false, Access::Owner)?;
+    let text = files.text(kind, &seed)?;
+    write_whole(&next, text.as_bytes(), false, Access::Owner)?;
     sync_directory(&directory_of(&next))?;
     Ok(seed)
+}
+
+fn is_there(key: &Path) -> Result<(), Error> {
+    match key.exists() {
+        true => Ok(()),
+        false => Err(Error::govern(format!(
+            "{}: there is no such key; give the directory of this department's node with --dir",
+            key.display()
+        ))),
+    }
 }
