@@ -133,6 +133,7 @@ proptest! {
         let opened = Catalogue::open(place(&disk), members(), name().id.department).expect("opens");
         let catalogue = opened.catalogue;
         catalogue.set_own_log_whole(true);
+        catalogue.decisions_confirmed(0);
         let log = catalogue.log(&name().id).expect("the own log");
         let mut writer = Writer::new(Arc::clone(&log), key(1));
         writer.append(DEFINED_MS, vec![define()]).expect("appended");

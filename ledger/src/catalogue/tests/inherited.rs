@@ -286,6 +286,7 @@ fn nothing_is_valid_while_the_successor_s_log_is_not_known_to_be_whole() {
     net.remove(ISSUER, Some(HEIR));
     let whole = FreshnessLimits::NONE;
     net.catalogue.limit_age(FreshnessLimits::default());
+    net.catalogue.decisions_confirmed(0);
     let log = LogId::first(code(HEIR));
     let silent = Missing::Newest(Stale::Silent {
         log,
