@@ -273,13 +273,19 @@ fn network(set: &DataSet, dir: &Path, command: Vec<OsString>) -> Result<(Testnet
         code: departments::code(0)?,
         name: departments::name(0),
         name_zh: departments::chinese_name(0),
+        governs: true,
     });
-    let network = Network::of(&dir.join("network"), &founders, Randomness::System)?;
     let matters = |place: &usize| {
         let code = founders[*place].code;
         set.matters.iter().filter(|(of, _)| *of == code).count()
     };
     let host = (0..founders.len()).max_by_key(matters).unwrap_or(0);
+    // Those that run: without the word of some governors nothing is valid.
+    let newcomer = founders.len() - 1;
+    for (place, founder) in founders.iter_mut().enumerate() {
+        founder.governs = place == host || place == newcomer;
+    }
+    let network = Network::of(&dir.join("network"), &founders, Randomness::System)?;
     // There is nobody to ask for what it may have lost.
     let more = network.members()[host].more_config();
     fs::write(&more, "\n[start]\ntrust_own_disk = true\n").map_err(Error::file(&more))?;

@@ -229,7 +229,7 @@ pub(super) fn create_member(
         name_zh: Some(text(&founder.name_zh)?),
         roles: Ascending::first([Role::Issue]),
         // No more can govern.
-        governs: index < MAX_GOVERNORS,
+        governs: founder.governs && index < MAX_GOVERNORS,
         identity_key: SigningKey::from_seed(&identity).public(),
         signing_key: SigningKey::from_seed(&signing).public(),
         peer_id: PeerId::from_transport_seed(&transport),

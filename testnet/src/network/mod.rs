@@ -37,6 +37,8 @@ pub struct Founder {
     pub name: String,
     /// Name in Chinese, likewise.
     pub name_zh: String,
+    /// Whether it governs, if not too many do already.
+    pub governs: bool,
 }
 
 impl Founder {
@@ -49,6 +51,7 @@ impl Founder {
             code: departments::code(index)?,
             name: departments::name(index),
             name_zh: departments::chinese_name(index),
+            governs: true,
         })
     }
 }

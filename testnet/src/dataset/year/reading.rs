@@ -172,6 +172,7 @@ fn departments(path: &Path) -> Result<Vec<Founder>, Error> {
             code,
             name: one.name.clone(),
             name_zh: one.name,
+            governs: true,
         })
     };
     listed.department.into_iter().map(founder).collect()
