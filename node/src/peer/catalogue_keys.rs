@@ -116,13 +116,17 @@ impl CatalogueKeyFiles {
 pub(crate) struct Subject {
     keys: CatalogueKeys,
     tags: Vec<SubjectTag>,
+    present: SubjectTag,
 }
 
 impl Subject {
     /// A holder whose code has been normalised.
     pub(crate) fn new(keys: CatalogueKeys, kind: HolderKind, code: &str) -> Subject {
-        let tags = keys.subject_tags(kind, code);
-        Subject { keys, tags }
+        Subject {
+            tags: keys.subject_tags(kind, code),
+            present: keys.present().subject_tag(kind, code),
+            keys,
+        }
     }
 
     /// The tags that the holder's certificates may have.
@@ -142,8 +146,7 @@ impl Subject {
 
     /// The holder as a record of this day names it.
     pub(crate) fn blinded(&self, day: Date) -> BlindedSubject {
-        let present = &self.tags[self.tags.len() - 1];
-        self.keys.present().blind(present, day)
+        self.keys.present().blind(&self.present, day)
     }
 }
 
