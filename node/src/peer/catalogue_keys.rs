@@ -1,20 +1,20 @@
 //! The catalogue keys that this node holds, and what it asks under them.
 //!
-//! Nothing is asked of a holder while one of the chain's keys lacks: "no certificate" would only mean "none under the keys held
-//! here". Nothing is issued either: a tag under a key that was replaced is what replacing it is to prevent. All else goes on, and
-//! [`fetching`] gets the key.
+//! Nothing is asked of a holder while one of the chain's keys is missing: "no certificate" would only mean "none under the keys held
+//! here". Nor while decisions are missing that a log names, which may have brought a key. Nothing is issued while the present key is
+//! not known or not held: a tag under a key that was replaced is what replacing it is to prevent. All else goes on, and [`fetching`]
+//! gets the key.
 
 pub(crate) mod fetching;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use certmesh_ledger::crypto::catalogue_keys::{CatalogueKeys, HeldCatalogueKeys};
 use certmesh_ledger::crypto::keys::{CatalogueCommitment, CatalogueKey, Secret, SecretFile};
 use certmesh_ledger::crypto::secret_files;
-use certmesh_ledger::governance::{Action, Item};
-use certmesh_ledger::id::{Date, HolderKind};
+use certmesh_ledger::governance::{Action, Item, Proposal, State};
+use certmesh_ledger::id::{Date, DepartmentCode, HolderKind};
 use certmesh_ledger::record::{BlindedSubject, SubjectTag};
 use certmesh_text::governance::short;
 use parking_lot::{Mutex, RwLock};
@@ -32,8 +32,8 @@ pub(crate) struct CatalogueKeyFiles {
     path: PathBuf,
     reader: KeyReader,
     held: RwLock<HeldCatalogueKeys>,
-    /// Those of proposals that somebody here is about to approve, and until when.
-    proposed: Mutex<Vec<(CatalogueCommitment, Instant)>>,
+    /// Those of proposals that somebody here is about to approve.
+    proposed: Mutex<Vec<fetching::Proposed>>,
     /// The chain commits to another key than before, or one of a proposal is wanted.
     pub(crate) changed: Notify,
 }
@@ -101,7 +101,10 @@ impl CatalogueKeyFiles {
     /// Keeps a key that came from another member: durably, and only then is it used. A crash before that leaves nothing that
     /// counts, and the key is asked for again.
     fn keep(&self, key: CatalogueKey, is_first: bool) -> io::Result<PathBuf> {
-        let text = SecretFile::Catalogue.write(key.0.expose());
+        let text = self
+            .reader
+            .written(SecretFile::Catalogue, key.0.expose())
+            .map_err(io::Error::other)?;
         let path = match is_first {
             true => secret_files::write_new(&self.path, &text).map(|()| self.path.clone()),
             false => secret_files::write_next(&self.path, &text),
@@ -150,22 +153,83 @@ impl Subject {
     }
 }
 
+fn key_missing(chain: &[(u64, CatalogueCommitment)], missing: CatalogueCommitment) -> Refusal {
+    let since = chain.iter().find(|(_, commitment)| *commitment == missing);
+    Refusal::CatalogueKeyMissing {
+        key: short(&missing.to_string()),
+        since: since.map_or(0, |(since, _)| *since),
+    }
+}
+
+/// Searches until the chain, which only grows, has as many keys after it as were searched under.
+fn search_all<T>(
+    subject: impl Fn() -> Result<Subject, Refusal>,
+    in_chain: impl Fn() -> usize,
+    mut search: impl FnMut(&Subject) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    loop {
+        let subject = subject()?;
+        let found = search(&subject)?;
+        if subject.keys.of_chain().count() == in_chain() {
+            return Ok(found);
+        }
+    }
+}
+
 impl Peer {
-    /// All catalogue keys of the chain as it is held here.
+    /// All catalogue keys, for what is searched or matched: those of the chain as it is held here, and what is held beside them.
+    ///
+    /// # Errors
+    /// [`Refusal::CatalogueKeyMissing`], [`Refusal::DecisionsMissing`].
+    pub(crate) fn catalogue_keys(&self) -> Result<CatalogueKeys, Refusal> {
+        // The logs first: what one of them takes up after this, decisions were known for before it.
+        self.have_decisions()?;
+        let chain = self.catalogue_commitments();
+        let held = self.catalogue_key_files.held.read();
+        held.all(chain.iter().copied())
+            .map_err(|missing| key_missing(&chain, missing))
+    }
+
+    /// The key in force by the chain as it is held here, for what is new: an older one may be missing.
     ///
     /// # Errors
     /// [`Refusal::CatalogueKeyMissing`].
-    pub(crate) fn catalogue_keys(&self) -> Result<CatalogueKeys, Refusal> {
-        let chain = self.catalogue_commitments();
-        let held = self.catalogue_keys.held.read();
-        let all = held.all(chain.iter().map(|(_, commitment)| *commitment));
-        all.map_err(|missing| {
-            let since = chain.iter().find(|(_, commitment)| *commitment == missing);
-            Refusal::CatalogueKeyMissing {
-                key: short(&missing.to_string()),
-                since: since.map_or(0, |(since, _)| *since),
-            }
-        })
+    pub(crate) fn present_catalogue_key(&self) -> Result<CatalogueKey, Refusal> {
+        let present = self.catalogue.members().history().state().catalogue_key();
+        let held = self.catalogue_key_files.held.read();
+        let key = held.find(&present).cloned();
+        key.ok_or_else(|| key_missing(&self.catalogue_commitments(), present))
+    }
+
+    /// Why nothing is issued for want of the key to tag it under: what is recorded in a log can't be tagged again.
+    pub(crate) fn tagging_refusal(&self) -> Option<Refusal> {
+        let known = self.have_decisions();
+        known.and_then(|()| self.present_catalogue_key()).err()
+    }
+
+    /// Whether all decisions are here that the logs name.
+    fn have_decisions(&self) -> Result<(), Refusal> {
+        match self.catalogue.ahead_of_decisions() {
+            None => Ok(()),
+            Some(named) => Err(Refusal::DecisionsMissing {
+                known: self.catalogue.members().history().height(),
+                named,
+            }),
+        }
+    }
+
+    /// What a search finds of a holder, whose code has been normalised, under all keys: again if another came into force meanwhile,
+    /// as what was found may lack what is tagged under that.
+    ///
+    /// # Errors
+    /// As for [`Peer::catalogue_keys`], and those of the search.
+    pub(crate) fn search<T>(
+        &self,
+        (kind, code): (HolderKind, &str),
+        search: impl FnMut(&Subject) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let subject = || self.subject(kind, code);
+        search_all(subject, || self.catalogue_commitments().len(), search)
     }
 
     /// A holder whose code has been normalised.
@@ -185,11 +249,11 @@ impl Peer {
     /// The commitments of the chain that no key held here fits.
     pub(crate) fn lacking_catalogue_keys(&self) -> Vec<CatalogueCommitment> {
         let chain = self.catalogue_commitments();
-        let held = self.catalogue_keys.held.read();
+        let held = self.catalogue_key_files.held.read();
         held.lacks(chain.into_iter().map(|(_, commitment)| commitment))
     }
 
-    /// The warning that a key lacks.
+    /// The warning that a key is missing, or decisions are.
     pub(crate) fn catalogue_key_warning(&self) -> Option<Warning> {
         let why = self.catalogue_keys().err()?;
         Some(Warning::CatalogueKey(why))
@@ -200,7 +264,7 @@ impl Peer {
     /// # Errors
     /// Why one that is there is not used.
     fn read_catalogue_keys(&self) -> Result<(), String> {
-        let files = &self.catalogue_keys;
+        let files = &self.catalogue_key_files;
         files.read_again().map_err(|error| error.to_string())?;
         let first = self.catalogue.members().genesis().catalogue_key();
         match files.holds(&first) || !is_there(&files.path) {
@@ -212,38 +276,76 @@ impl Peer {
         }
     }
 
-    /// A key that other members may have, if it is held here: one that is in force, or was, or is proposed to those who decide.
+    /// A key that a member may have, if it is held here: one that is in force, or was, or is proposed and the member decides on it.
     pub(crate) fn shared_catalogue_key(
         &self,
+        asker: &DepartmentCode,
         commitment: &CatalogueCommitment,
     ) -> Option<CatalogueKey> {
-        let chain = self.catalogue_commitments();
-        let is_of_chain = chain.iter().any(|(_, known)| known == commitment);
-        let is_shared = is_of_chain || self.is_proposed(commitment);
-        let held = self.catalogue_keys.held.read();
+        let history = self.catalogue.members().history();
+        let state = history.state();
+        let known = state.catalogue_keys();
+        let is_shared = known.iter().any(|(_, known)| known == commitment)
+            || decides_on(asker, commitment, state, &self.governance.read().pending);
+        let held = self.catalogue_key_files.held.read();
         is_shared.then(|| held.find(commitment).cloned())?
     }
 
-    /// Whether a proposal that waits here would bring a key into force.
-    fn is_proposed(&self, commitment: &CatalogueCommitment) -> bool {
-        let replaces = |action: &Action| match action {
-            Action::ReplaceCatalogueKey(replace) => replace.after == *commitment,
-            _ => false,
-        };
+    /// Who proposes a key in what waits here, if anybody does.
+    pub(crate) fn proposer_of(&self, commitment: &CatalogueCommitment) -> Option<DepartmentCode> {
         let shown = self.governance.read();
-        shown.pending.iter().any(|item| match item {
-            Item::Decision(decision) => decision.proposal.actions.iter().any(replaces),
-            _ => false,
-        })
+        let mut proposals = proposals(&shown.pending);
+        let of = proposals.find(|proposal| replaces_by(proposal, commitment));
+        of.map(|proposal| proposal.proposer)
     }
+}
+
+fn proposals(pending: &[Item]) -> impl Iterator<Item = &Proposal> {
+    pending.iter().filter_map(|item| match item {
+        Item::Decision(decision) => Some(&decision.proposal),
+        _ => None,
+    })
+}
+
+fn replaces_by(proposal: &Proposal, commitment: &CatalogueCommitment) -> bool {
+    proposal.actions.iter().any(|action| match action {
+        Action::ReplaceCatalogueKey(replace) => replace.after == *commitment,
+        _ => false,
+    })
+}
+
+/// Whether a proposal that waits would bring a key into force, and this member decides on it: it governs, and nothing that waits
+/// would have it suspended, removed or govern no longer. The key may be to replace one because of it.
+fn decides_on(
+    asker: &DepartmentCode,
+    commitment: &CatalogueCommitment,
+    state: &State,
+    pending: &[Item],
+) -> bool {
+    let against = |action: &Action| match action {
+        Action::Suspend(suspend) => suspend.position.log.department == *asker,
+        Action::Remove(remove) => remove.position.log.department == *asker,
+        Action::Govern(govern) => govern.department == *asker && !govern.governs,
+        _ => false,
+    };
+    let is_proposed = proposals(pending).any(|proposal| replaces_by(proposal, commitment));
+    is_proposed
+        && state.governor(asker).is_some()
+        && !proposals(pending).any(|proposal| proposal.actions.iter().any(against))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
+    use certmesh_ledger::crypto::passphrase::{Cost, Passphrase};
+    use certmesh_ledger::crypto::sealed_keys::{Derivation, KeySealer, derivation};
+    use certmesh_ledger::governance::{Govern, ReplaceCatalogueKey};
+
     use super::*;
+    use crate::peer::testing;
 
     fn key(n: u8) -> CatalogueKey {
         CatalogueKey(Secret::from_bytes([n; 32]))
@@ -290,6 +392,104 @@ mod tests {
         let nowhere = dir.path().join("nowhere/catalogue.key");
         let files = CatalogueKeyFiles::new(nowhere, KeyReader::default(), Vec::new());
         assert!(files.keep(key(4), false).is_err() && !holds(&files, 4));
+    }
+
+    #[test]
+    fn a_key_is_written_sealed_where_another_of_the_node_s_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let passphrase = dir.path().join("passphrase");
+        secret_files::write_new(&passphrase, "correct horse battery staple\n").unwrap();
+        let cost = Cost::new(8, 1, 1).unwrap();
+        let how = Derivation {
+            cost,
+            salt: [7; 16],
+        };
+        let sealer = KeySealer::new(Passphrase::of_file("correct horse battery staple").unwrap());
+        let sealed = sealer
+            .seal(SecretFile::Field, &[5; 32], how, [1; 24])
+            .unwrap();
+        let field = dir.path().join("field.key");
+        secret_files::write_new(&field, &sealed).unwrap();
+        let reader = KeyReader::new(Some(&passphrase)).unwrap();
+        let files = |reader: &KeyReader| {
+            let path = dir.path().join("catalogue.key");
+            CatalogueKeyFiles::new(path, reader.clone(), Vec::new())
+        };
+        let is_sealed = |path: &Path| {
+            let text = fs::read_to_string(path).unwrap();
+            SecretFile::Catalogue.is_sealed(&text)
+        };
+        // None of its keys is sealed, as far as it has read them.
+        let plain = files(&reader).keep(key(1), true).unwrap();
+        assert!(!is_sealed(&plain));
+        reader.one(&field, SecretFile::Field).unwrap();
+        let sealed = files(&reader).keep(key(2), false).unwrap();
+        assert!(is_sealed(&sealed));
+        let text = fs::read_to_string(&sealed).unwrap();
+        assert_eq!(derivation(SecretFile::Catalogue, &text), Ok(how));
+        let (keys, fault) = read(&reader, &plain).unwrap();
+        assert!(keys.len() == 2 && fault.is_none());
+    }
+
+    #[test]
+    fn a_search_is_made_again_when_another_key_came_into_force_meanwhile() {
+        let held: HeldCatalogueKeys = [key(1), key(2)].into_iter().collect();
+        let chain = [(0, key(1).commitment()), (5, key(2).commitment())];
+        let in_chain = Cell::new(1);
+        let subject = || {
+            let keys = held.all(chain.into_iter().take(in_chain.get())).unwrap();
+            Ok(Subject::new(
+                keys,
+                HolderKind::OrdinaryPassport,
+                "E00000001",
+            ))
+        };
+        let mut searches = 0;
+        let found = search_all(
+            subject,
+            || in_chain.get(),
+            |subject| {
+                searches += 1;
+                in_chain.set(2);
+                Ok(subject.keys().of_chain().count())
+            },
+        );
+        assert_eq!((found, searches), (Ok(2), 2));
+    }
+
+    #[test]
+    fn a_proposed_key_goes_to_who_decides_on_it_and_to_nobody_it_may_be_replaced_for() {
+        const OTHER: &str = "11100000000013338W";
+        let members = testing::members();
+        let other: DepartmentCode = OTHER.parse().unwrap();
+        let govern = |governs| {
+            Action::from(Govern {
+                department: other,
+                governs,
+            })
+        };
+        testing::decide(&members, &[testing::admit(&members, OTHER)]);
+        let replace = ReplaceCatalogueKey {
+            before: members.genesis().catalogue_key(),
+            after: key(7).commitment(),
+        };
+        let pending = |actions: &[Action]| Item::from(testing::decision(&members, actions));
+        let waits = pending(&[replace.clone().into()]);
+        let shared = |asker: &str, pending: &[Item]| {
+            let (history, asker) = (members.history(), asker.parse().unwrap());
+            decides_on(&asker, &key(7).commitment(), history.state(), pending)
+        };
+        let waits = std::slice::from_ref(&waits);
+        assert!(shared(testing::OWN, waits) && !shared(testing::OWN, &[]));
+        assert!(!shared(OTHER, waits), "it does not govern");
+        testing::decide(&members, &[govern(true)]);
+        assert!(shared(OTHER, waits));
+        for against in [govern(false), testing::suspend(OTHER)] {
+            let both = [waits[0].clone(), pending(std::slice::from_ref(&against))];
+            assert!(!shared(OTHER, &both) && shared(testing::OWN, &both));
+            let one = pending(&[replace.clone().into(), against]);
+            assert!(!shared(OTHER, std::slice::from_ref(&one)));
+        }
     }
 
     #[test]

@@ -234,7 +234,7 @@ fn open_peer(
         peer_id: identity.peer_id.to_string(),
         set_aside: RwLock::new(openings.iter().filter_map(aside).collect()),
         catalogue,
-        catalogue_keys: CatalogueKeyFiles::new(
+        catalogue_key_files: CatalogueKeyFiles::new(
             config.keys.catalogue.clone(),
             identity.key_reader.clone(),
             catalogue_keys,
