@@ -21,8 +21,8 @@ use crate::{Error, Outcome, passphrase};
 ///
 /// Encrypted, the files in `keys/` are of no use to whoever copies them without the passphrase, such as in a backup. The node gets
 /// it from the file that `keys.passphrase_file` in node.toml names, or from a service manager, as the credential `certmesh-keys`.
-/// Keys that are made later, by `certmesh govern rotate` or when the node gets the catalogue key, are plain until this is run
-/// again. It may be run while the node runs: that reads the keys at its start, and when one is replaced.
+/// Keys that are made later, by `certmesh govern rotate` or `certmesh govern propose catalogue-key`, are plain until this is run
+/// again; the node encrypts those that it gets from others. It may be run while the node runs: that reads the keys at its start, and when one is replaced.
 ///
 /// The disk may still hold what was in the files before.
 #[derive(Debug, Args)]
@@ -143,6 +143,11 @@ fn key_files(keys: &Path) -> Result<Vec<KeyFile>, Error> {
         }
     }
     Ok(files)
+}
+
+/// Whether any key file of a node is encrypted.
+pub(crate) fn has_sealed_keys(keys: &Path) -> Result<bool, Error> {
+    Ok(key_files(keys)?.iter().any(KeyFile::is_sealed))
 }
 
 fn new_derivation() -> Result<Derivation, Error> {
