@@ -1,5 +1,5 @@
 //! The members replace the catalogue key while the nodes run: what was tagged before and after is found everywhere, and whoever
-//! lacks a key says so instead of "none".
+//! has not got a key says so instead of "none".
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -254,6 +254,36 @@ fn a_node_that_lacks_a_key_answers_nobody_none_and_gets_it_when_somebody_is_ther
         net.http(0).get("/metrics").text.contains(line)
     });
     issue(&net, "AFTER");
+}
+
+#[test]
+fn a_node_that_lost_the_decisions_answers_nobody_none_until_they_are_back() {
+    let (mut net, _) = running();
+    let before = issue(&net, "BEFORE");
+    let made = replace(&net, 1, &[0, 1, 2]);
+    let after = issue(&net, "AFTER");
+    net.converge();
+    for at in 0..DEPARTMENTS - 1 {
+        net.kill(at);
+    }
+    // By all that it knows then there is one key, and it has that.
+    fs::remove_dir_all(net.data(1).join("governance")).unwrap();
+    fs::remove_file(key_file(&net, 1, 1)).unwrap();
+    net.start_trusting(1);
+    find(&net, 1).problem(503, "decisions-missing");
+    let case = json!({ "matter": "QYBG", "subject": { "kind": "111", "code": SUBJECT } });
+    let http = net.http(1);
+    http.post("/v1/accept", &case)
+        .problem(503, "decisions-missing");
+    let warnings = net.api(1).status().unwrap().warnings.concat();
+    let said = "decisions of the members are missing";
+    assert!(warnings.contains(said), "{warnings}");
+
+    net.start_again(0);
+    until("the key to come", || {
+        key(&net, 1, 1).as_ref() == Some(&made)
+    });
+    finds(&net, 1, &[&before, &after]);
 }
 
 #[test]
