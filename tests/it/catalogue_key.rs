@@ -212,7 +212,7 @@ fn certificates_of_before_and_after_a_replaced_key_are_found_at_every_node() {
 }
 
 #[test]
-fn a_node_that_lacks_a_key_answers_nobody_none_and_gets_it_when_somebody_is_there() {
+fn a_node_on_which_a_key_is_missing_answers_nobody_none_and_gets_it_when_somebody_is_there() {
     let (mut net, _) = running();
     let before = issue(&net, "BEFORE");
     replace(&net, 1, &[0, 1, 2]);
@@ -253,7 +253,21 @@ fn a_node_that_lacks_a_key_answers_nobody_none_and_gets_it_when_somebody_is_ther
         let line = "certmesh_catalogue_keys_missing 0\n";
         net.http(0).get("/metrics").text.contains(line)
     });
-    issue(&net, "AFTER");
+    let after = issue(&net, "AFTER");
+
+    // Where an older key is missing, only look-ups need it.
+    net.converge();
+    for at in [0, 1] {
+        net.kill(at);
+    }
+    let first = key(&net, 1, 0);
+    fs::remove_file(key_file(&net, 0, 0)).unwrap();
+    net.start_trusting(0);
+    find(&net, 0).problem(503, "catalogue-key-missing");
+    let last = issue(&net, "LAST");
+    net.start_again(1);
+    until("the key to come", || key(&net, 0, 0) == first);
+    finds(&net, 0, &[&before, &after, &last]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! The chain has a commitment to each, in the order in which they came into force, and never takes one away: what was recorded
 //! under a key is found under that key alone. So a question about a holder has an answer only where all keys are held
-//! ([`CatalogueKeys`]); until then a node has some of them ([`HeldCatalogueKeys`]), and knows which it lacks.
+//! ([`CatalogueKeys`]); until then a node has some of them ([`HeldCatalogueKeys`]), and knows which are missing.
 
 use super::keys::{CatalogueCommitment, CatalogueKey};
 
@@ -32,12 +32,12 @@ impl HeldCatalogueKeys {
     }
 
     /// Those of a chain's commitments that no key held here fits, oldest first.
-    pub fn lacks(
+    pub fn missing(
         &self,
         chain: impl IntoIterator<Item = CatalogueCommitment>,
     ) -> Vec<CatalogueCommitment> {
-        let lacks = |commitment: &CatalogueCommitment| self.find(commitment).is_none();
-        chain.into_iter().filter(lacks).collect()
+        let is_missing = |commitment: &CatalogueCommitment| self.find(commitment).is_none();
+        chain.into_iter().filter(is_missing).collect()
     }
 
     /// All keys of a chain, whose commitments these are, oldest first, each with the height from which it is in force; with those
@@ -179,10 +179,10 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_lack_are_named_and_a_question_waits_for_each() {
+    fn keys_that_are_missing_are_named_and_a_question_waits_for_each() {
         let mut held: HeldCatalogueKeys = [key(2)].into_iter().collect();
-        let lacks = held.lacks(commitments(&[1, 2, 3]));
-        assert_eq!(lacks, commitments(&[1, 3]));
+        let missing = held.missing(commitments(&[1, 2, 3]));
+        assert_eq!(missing, commitments(&[1, 3]));
         assert_eq!(
             held.all(chain(&[1, 2, 3])).unwrap_err(),
             key(1).commitment()

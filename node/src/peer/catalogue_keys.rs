@@ -39,7 +39,7 @@ pub(crate) struct CatalogueKeyFiles {
 }
 
 /// The keys that are in files: that of `catalogue.key` if there is one, and those beside it; and why one of these can't be read: it
-/// lacks then.
+/// is missing then.
 ///
 /// # Errors
 /// [`KeyFault`] of `catalogue.key`.
@@ -247,10 +247,10 @@ impl Peer {
     }
 
     /// The commitments of the chain that no key held here fits.
-    pub(crate) fn lacking_catalogue_keys(&self) -> Vec<CatalogueCommitment> {
+    pub(crate) fn missing_catalogue_keys(&self) -> Vec<CatalogueCommitment> {
         let chain = self.catalogue_commitments();
         let held = self.catalogue_key_files.held.read();
-        held.lacks(chain.into_iter().map(|(_, commitment)| commitment))
+        held.missing(chain.into_iter().map(|(_, commitment)| commitment))
     }
 
     /// The warning that a key is missing, or decisions are.

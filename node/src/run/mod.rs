@@ -106,7 +106,7 @@ pub(crate) fn check(config: &Config) -> Result<(), RunError> {
 }
 
 /// Whether the node would ask other members for the genesis's catalogue key.
-pub(crate) fn lacks_catalogue_key(config: &Config) -> bool {
+pub(crate) fn is_catalogue_key_missing(config: &Config) -> bool {
     !catalogue_keys::is_there(&config.keys.catalogue)
 }
 

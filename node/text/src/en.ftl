@@ -346,7 +346,7 @@ refusal-lookup-not-recorded = what a person holds is not shown while the look-up
 refusal-catalogue-key-missing = a catalogue key is missing on this node ({ $key }…, { $since ->
         [0] that of the genesis
        *[other] in force since block { $since } of governance
-    }): nobody can be looked up for certain and nothing issued here until it has the key, for which it asks the other members
+    }): nobody can be looked up for certain here until it has the key, for which it asks the other members; without the key in force nothing is issued either
 refusal-decisions-missing = decisions of the members are missing on this node: it knows them up to block { $known } of governance, and a log that it holds names block { $named }. One of them may have brought another catalogue key: nobody can be looked up for certain and nothing issued here until they are back, which the node gets from the other members
 refusal-log-frozen = { $why }; the log is frozen, and the members have to decide how it begins again
 refusal-overloaded = the node is at its limit of simultaneous work; try again in { $retry_after_s } s

@@ -172,7 +172,7 @@ impl Fetching {
                 wanted.push(proposed.key);
             }
         }
-        let mut missing = self.peer.lacking_catalogue_keys();
+        let mut missing = self.peer.missing_catalogue_keys();
         missing.retain(|key| !wanted.contains(key));
         wanted.extend(missing);
         wanted
@@ -180,7 +180,7 @@ impl Fetching {
 
     /// Takes up keys that somebody has put there, and reports once what is no key of the network's.
     async fn read_files(&mut self) {
-        if self.peer.lacking_catalogue_keys().is_empty() {
+        if self.peer.missing_catalogue_keys().is_empty() {
             return;
         }
         let peer = Arc::clone(&self.peer);
