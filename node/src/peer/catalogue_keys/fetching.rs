@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::net::RequestFailure;
 use crate::peer::Peer;
+use crate::peer::catalogue_keys::CatalogueKeyFiles;
 use crate::peer::driver::Ask;
 use crate::peer::key_files::KeyFault;
 
@@ -77,6 +78,10 @@ pub(crate) async fn keep_fetching(peer: Arc<Peer>, asks: mpsc::Sender<Ask>) {
         let mut has_asked = false;
         for wanted in fetching.wanted() {
             has_asked |= fetching.fetch(wanted).await;
+            // There may be many of them to get, and somebody waits for that one.
+            if fetching.is_overtaken(&wanted) {
+                break;
+            }
         }
         let changed = fetching.peer.catalogue_key_files.changed.notified();
         match fetching.wanted().is_empty() {
@@ -149,6 +154,23 @@ fn next(
     first.into_iter().chain(rest).take(AT_ONCE).collect()
 }
 
+impl CatalogueKeyFiles {
+    /// Keys of proposals that somebody waits for.
+    fn waited_for(&self) -> Vec<CatalogueCommitment> {
+        let mut proposed = self.proposed.lock();
+        // Whoever gave up took nothing away with it.
+        proposed.retain(|proposed| proposed.since.elapsed() < 2 * PATIENCE);
+        let mut keys = Vec::new();
+        for proposed in proposed.iter() {
+            let is_wanted = !proposed.is_over() && !self.holds(&proposed.key);
+            if is_wanted && !keys.contains(&proposed.key) {
+                keys.push(proposed.key);
+            }
+        }
+        keys
+    }
+}
+
 struct Fetching {
     peer: Arc<Peer>,
     asks: mpsc::Sender<Ask>,
@@ -165,17 +187,17 @@ impl Fetching {
     /// The keys that are missing; first those of proposals that somebody is about to approve here.
     fn wanted(&self) -> Vec<CatalogueCommitment> {
         let keys = &self.peer.catalogue_key_files;
-        let mut wanted: Vec<CatalogueCommitment> = Vec::new();
-        for proposed in keys.proposed.lock().iter() {
-            let is_wanted = !proposed.is_over() && !keys.holds(&proposed.key);
-            if is_wanted && !wanted.contains(&proposed.key) {
-                wanted.push(proposed.key);
-            }
-        }
+        let mut wanted = keys.waited_for();
         let mut missing = self.peer.missing_catalogue_keys();
         missing.retain(|key| !wanted.contains(key));
         wanted.extend(missing);
         wanted
+    }
+
+    /// Whether somebody waits for another key than this one.
+    fn is_overtaken(&self, asked_for: &CatalogueCommitment) -> bool {
+        let waited_for = self.peer.catalogue_key_files.waited_for();
+        !waited_for.is_empty() && !waited_for.contains(asked_for)
     }
 
     /// Takes up keys that somebody has put there, and reports once what is no key of the network's.
