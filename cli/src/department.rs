@@ -28,6 +28,8 @@ mod seal;
 mod shown;
 mod token;
 
+pub(crate) use seal::has_sealed_keys;
+
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   certmesh department init --code 11430000006122244L --name Transport --dir transport

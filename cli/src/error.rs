@@ -561,6 +561,10 @@ fn hint_for_problem(problem: &Problem) -> Option<&'static str> {
         CatalogueKeyMissing => {
             "it asks the other members for it: `certmesh peers` shows who is connected, and the node's log who sent nothing"
         }
+        DecisionsMissing => {
+            "it gets them from the other members: `certmesh peers` shows who is connected; a newer trust file beside the genesis \
+             brings them as well"
+        }
         ClockOff => "correct the node's clock; `certmesh peers` shows how far each member's is off",
         LogFrozen => {
             "this department's log is in dispute: see `certmesh logs`, and inform the network's operators"

@@ -87,7 +87,11 @@ impl Retry {
 pub(crate) fn is_passing_problem(problem: &Problem, patient: bool) -> bool {
     match problem.kind.known() {
         Some(ProblemType::Overloaded | ProblemType::RateLimited | ProblemType::Timeout) => true,
-        Some(ProblemType::OwnLogUnconfirmed | ProblemType::CatalogueKeyMissing) => patient,
+        Some(
+            ProblemType::OwnLogUnconfirmed
+            | ProblemType::CatalogueKeyMissing
+            | ProblemType::DecisionsMissing,
+        ) => patient,
         _ => false,
     }
 }

@@ -78,7 +78,7 @@ fn execute(command: NodeCommand, dumps: io::Result<()>) -> anyhow::Result<()> {
             let config = Config::load(&args)?;
             run::check(&config)?;
             say("The configuration is valid.")?;
-            match run::lacks_catalogue_key(&config) {
+            match run::is_catalogue_key_missing(&config) {
                 true => say(
                     "The catalogue key is not there yet: when the node starts, it asks the other members for it.",
                 ),

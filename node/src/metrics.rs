@@ -431,7 +431,7 @@ impl Metrics {
         );
         registry.register(
             "catalogue_keys_missing",
-            "Catalogue keys of the network that this node lacks, so that it looks nobody up and issues nothing",
+            "Catalogue keys of the network that are missing on this node, so that it looks nobody up",
             self.catalogue_keys_missing.clone(),
         );
         registry.register(

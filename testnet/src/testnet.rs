@@ -221,7 +221,7 @@ impl Testnet {
                     ));
                 }
                 // A newcomer's node serves before it has the key under which it issues.
-                let lacks_key = |warning: &String| warning.contains("lacks a catalogue key");
+                let lacks_key = |warning: &String| warning.contains("catalogue key is missing");
                 reasons.extend(status.warnings.into_iter().filter(lacks_key));
                 let ready = reasons.is_empty();
                 in_the_way.replace(reasons);

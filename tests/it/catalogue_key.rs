@@ -1,5 +1,5 @@
 //! The members replace the catalogue key while the nodes run: what was tagged before and after is found everywhere, and whoever
-//! lacks a key says so instead of "none".
+//! has not got a key says so instead of "none".
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -212,7 +212,7 @@ fn certificates_of_before_and_after_a_replaced_key_are_found_at_every_node() {
 }
 
 #[test]
-fn a_node_that_lacks_a_key_answers_nobody_none_and_gets_it_when_somebody_is_there() {
+fn a_node_on_which_a_key_is_missing_answers_nobody_none_and_gets_it_when_somebody_is_there() {
     let (mut net, _) = running();
     let before = issue(&net, "BEFORE");
     replace(&net, 1, &[0, 1, 2]);
@@ -239,12 +239,13 @@ fn a_node_that_lacks_a_key_answers_nobody_none_and_gets_it_when_somebody_is_ther
     };
     until("the metric to say so", || missing(1));
     let warnings = net.api(0).status().unwrap().warnings.concat();
-    assert!(warnings.contains("lacks a catalogue key"), "{warnings}");
+    assert!(warnings.contains("catalogue key is missing"), "{warnings}");
     assert!(warnings.contains("since block 1"), "{warnings}");
-    net.wait_logged(0, "lacks a catalogue key");
+    net.wait_logged(0, "catalogue key is missing");
     // What needs nobody's tag goes on.
     assert_eq!(http.get(&format!("/v1/certificates/{before}")).status, 200);
-    net.wait_verdict(0, &before, "valid", None);
+    // By itself it can't know what was decided meanwhile.
+    net.wait_verdict(0, &before, "unknown", None);
 
     net.start_again(1);
     until("the key to come", || key(&net, 0, 1) == key(&net, 1, 1));
@@ -253,7 +254,51 @@ fn a_node_that_lacks_a_key_answers_nobody_none_and_gets_it_when_somebody_is_ther
         let line = "certmesh_catalogue_keys_missing 0\n";
         net.http(0).get("/metrics").text.contains(line)
     });
-    issue(&net, "AFTER");
+    let after = issue(&net, "AFTER");
+
+    // Where an older key is missing, only look-ups need it.
+    net.converge();
+    for at in [0, 1] {
+        net.kill(at);
+    }
+    let first = key(&net, 1, 0);
+    fs::remove_file(key_file(&net, 0, 0)).unwrap();
+    net.start_trusting(0);
+    find(&net, 0).problem(503, "catalogue-key-missing");
+    let last = issue(&net, "LAST");
+    net.start_again(1);
+    until("the key to come", || key(&net, 0, 0) == first);
+    finds(&net, 0, &[&before, &after, &last]);
+}
+
+#[test]
+fn a_node_that_lost_the_decisions_answers_nobody_none_until_they_are_back() {
+    let (mut net, _) = running();
+    let before = issue(&net, "BEFORE");
+    let made = replace(&net, 1, &[0, 1, 2]);
+    let after = issue(&net, "AFTER");
+    net.converge();
+    for at in 0..DEPARTMENTS - 1 {
+        net.kill(at);
+    }
+    // By all that it knows then there is one key, and it has that.
+    fs::remove_dir_all(net.data(1).join("governance")).unwrap();
+    fs::remove_file(key_file(&net, 1, 1)).unwrap();
+    net.start_trusting(1);
+    find(&net, 1).problem(503, "decisions-missing");
+    let case = json!({ "matter": "QYBG", "subject": { "kind": "111", "code": SUBJECT } });
+    let http = net.http(1);
+    http.post("/v1/accept", &case)
+        .problem(503, "decisions-missing");
+    let warnings = net.api(1).status().unwrap().warnings.concat();
+    let said = "decisions of the members are missing";
+    assert!(warnings.contains(said), "{warnings}");
+
+    net.start_again(0);
+    until("the key to come", || {
+        key(&net, 1, 1).as_ref() == Some(&made)
+    });
+    finds(&net, 1, &[&before, &after]);
 }
 
 #[test]
@@ -296,10 +341,8 @@ fn a_key_that_no_node_has_is_neither_proposed_nor_approved() {
         "{ran:?}"
     );
     assert_eq!(pending(&net, 0), Vec::<String>::new());
-    // One that was made and not taken up is proposed again.
-    let made = fs::read_to_string(elsewhere.join("keys/catalogue.key.1")).unwrap();
-    fs::write(key_file(&net, 0, 1), &made).unwrap();
-    fs::set_permissions(key_file(&net, 0, 1), fs::Permissions::from_mode(0o600)).unwrap();
+    // One that was not taken up is of no use to anybody.
+    assert!(!elsewhere.join("keys/catalogue.key.1").exists());
     let dir = net.member(0).dir.to_str().unwrap().to_owned();
     let args = [
         "propose",
@@ -312,6 +355,7 @@ fn a_key_that_no_node_has_is_neither_proposed_nor_approved() {
     let ran = net.govern_signed(0, &args, &net.identity(0));
     assert_eq!(ran.code, 0, "{ran:?}");
     let proposal = ran.json()["proposal"].as_str().unwrap().to_owned();
+    let made = fs::read_to_string(key_file(&net, 0, 1)).unwrap();
     for at in VOTERS {
         until("the proposal to arrive", || {
             pending(&net, at).contains(&proposal)

@@ -55,7 +55,7 @@ fn a_newcomer_gets_the_catalogue_key_from_a_member_and_issues() {
     let mut net = admitted();
     net.start_again(NEWCOMER);
     net.ready();
-    net.wait_logged(NEWCOMER, "lacks a catalogue key");
+    net.wait_logged(NEWCOMER, "catalogue key is missing");
     let (own, theirs) = (key_file(&net, NEWCOMER), key_file(&net, 0));
     assert_eq!(fs::read(&own).unwrap(), fs::read(theirs).unwrap());
     assert_eq!(

@@ -21,8 +21,9 @@ use crate::{Error, Outcome, passphrase};
 ///
 /// Encrypted, the files in `keys/` are of no use to whoever copies them without the passphrase, such as in a backup. The node gets
 /// it from the file that `keys.passphrase_file` in node.toml names, or from a service manager, as the credential `certmesh-keys`.
-/// `certmesh govern rotate` encrypts the keys that it makes in the same way; a catalogue key that the node gets is plain until this is
-/// run again. It may be run while the node runs: that reads the keys at its start, and when one is replaced.
+/// `certmesh govern rotate` encrypts the keys that it makes in the same way, and the node those that it gets from others; a key that
+/// `certmesh govern propose catalogue-key` makes is plain until this is run again. It may be run while the node runs: that reads the keys
+/// at its start, and when one is replaced.
 ///
 /// The disk may still hold what was in the files before.
 #[derive(Debug, Args)]
@@ -144,6 +145,11 @@ fn key_files(keys: &Path) -> Result<Vec<KeyFile>, Error> {
         }
     }
     Ok(files)
+}
+
+/// Whether any key file of a node is encrypted.
+pub(crate) fn has_sealed_keys(keys: &Path) -> Result<bool, Error> {
+    Ok(key_files(keys)?.iter().any(KeyFile::is_sealed))
 }
 
 fn new_derivation() -> Result<Derivation, Error> {

@@ -12,10 +12,12 @@ use certmesh_ledger::governance::{
 use certmesh_ledger::id::DepartmentCode;
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::Signer;
+use super::catalogue_key::{self, Made};
 use super::envelope::{INTRODUCTION, RENEWAL, open};
 use super::network::Network;
 use super::position::{CutAt, Whose};
-use super::{Signer, catalogue_key, sign};
+use super::sign::{self, HandedOver};
 use crate::args::{Global, parsed};
 use crate::client::Client;
 use crate::moment::now_ms;
@@ -187,9 +189,10 @@ pub(crate) enum Command {
     },
     /// Replace the catalogue key, under which holders are tagged: by one that is made here, and written beside the present one
     ///
-    /// Run it where the node's directory is: the node takes the proposal up only if it holds the key, and hands it to the
-    /// nodes of those who approve, and to all members once it is in force. What is issued from then on is tagged under it, and look-ups search under all keys. What was
-    /// tagged before stays as it is: whoever has an earlier key still finds that, and nothing undoes it.
+    /// Each run makes a new key; if nothing is signed, or the node refuses the proposal, its file is removed. Run it where the node's
+    /// directory is: the node takes the proposal up only if it holds the key, and hands it to the nodes of those who decide, and to all
+    /// members once it is in force. What is issued from then on is tagged under it, and look-ups search under all keys. What was tagged
+    /// before stays as it is: whoever has an earlier key still finds that, and nothing undoes it.
     #[command(after_help = CATALOGUE_KEY_EXAMPLES)]
     CatalogueKey {
         /// The node's directory, as `certmesh department init` made it
@@ -294,30 +297,59 @@ pub(super) fn run(
     screen: &mut Screen,
 ) -> Result<Outcome, Error> {
     let (client, network) = Network::of(global)?;
-    let (action, common) = action(command, &client, &network)?;
+    let mut made = None;
+    let handed_over = hand_over(command, &client, &network, &mut made, screen);
+    if let Some(made) = made {
+        made.settle(&handed_over, screen);
+    }
+    let (handed_over, common) = handed_over?;
+    sign::shown(handed_over, &common.signer, &client, &network, screen)
+}
+
+/// Proposes it. With the key that was made for it, whatever becomes of it.
+fn hand_over<'c>(
+    command: &'c Command,
+    client: &Client,
+    network: &Network,
+    made: &mut Option<Made>,
+    screen: &mut Screen,
+) -> Result<(HandedOver, &'c Common), Error> {
+    let (action, common) = action(command, client, network, made)?;
+    let proposal = proposal(action, common, client, network)?;
+    let handed_over = sign::hand_over(proposal, &common.signer, client, network, screen)?;
+    Ok((handed_over, common))
+}
+
+/// A proposal to do this.
+fn proposal(
+    action: Action,
+    common: &Common,
+    client: &Client,
+    network: &Network,
+) -> Result<Proposal, Error> {
     let proposer = match common.proposer {
         Some(proposer) => proposer,
-        None => sign::own(&client)?,
+        None => sign::own(client)?,
     };
     let mut nonce = [0; 8];
     getrandom::fill(&mut nonce).map_err(Error::Randomness)?;
     let days = common.lapses.saturating_mul(86_400_000);
     let reason = Text::new(common.reason.as_str());
-    let proposal = Proposal {
+    Ok(Proposal {
         proposer,
         sitting: network.state().sitting(),
         lapses_ms: now_ms().saturating_add(days),
         nonce: u64::from_le_bytes(nonce),
         reason: reason.map_err(|error| Error::govern(format!("--reason: {error}")))?,
         actions: Bounded::first([action]),
-    };
-    sign::propose(proposal, &common.signer, &client, &network, screen)
+    })
 }
 
 fn action<'c>(
     command: &'c Command,
     client: &Client,
     network: &Network,
+    made: &mut Option<Made>,
 ) -> Result<(Action, &'c Common), Error> {
     Ok(match command {
         Command::Admit {
@@ -406,8 +438,8 @@ fn action<'c>(
         }
         Command::Identity { renewal, common } => (read_renewal(renewal, network)?.into(), common),
         Command::CatalogueKey { dir, common } => {
-            let replace = catalogue_key::replace(dir, network.state())?;
-            (replace.into(), common)
+            let made = made.insert(catalogue_key::make(dir, network.state())?);
+            (made.replace.clone().into(), common)
         }
         Command::Policy {
             decide,

@@ -180,16 +180,6 @@ pub(super) fn own(client: &Client) -> Result<DepartmentCode, Error> {
     code.map_err(|_| client.bad_answer(path, "the department is not a code"))
 }
 
-pub(super) fn propose(
-    proposal: Proposal,
-    signer: &Signer,
-    client: &Client,
-    network: &Network,
-    screen: &mut Screen,
-) -> Result<Outcome, Error> {
-    decide(&Request::Propose(proposal), signer, client, network, screen)
-}
-
 /// Signs something about a pending proposal.
 pub(super) fn about(
     args: &Decide,
@@ -232,18 +222,61 @@ pub(super) fn decide_with(
     let state = network.state();
     if let Some(out) = &signer.export {
         export(request, out, network)?;
-        match beside {
-            Some((name, value)) if screen.json() => screen.print_json(&json!({name: value}))?,
-            _ if screen.json() => {}
-            _ => screen.line(format!(
-                "{}: sign it with `certmesh govern sign`, where the key is",
-                out.display()
-            ))?,
-        }
-        return Ok(Outcome::Yes);
+        return exported(out, beside, screen);
     }
     let (item, view) = sign_and_submit(request, signer, client, network, screen)?;
     report(&item, &view, beside, client, Some(state.network()), screen)
+}
+
+fn exported(out: &Path, beside: Beside, screen: &mut Screen) -> Result<Outcome, Error> {
+    match beside {
+        Some((name, value)) if screen.json() => screen.print_json(&json!({name: value}))?,
+        _ if screen.json() => {}
+        _ => screen.line(format!(
+            "{}: sign it with `certmesh govern sign`, where the key is",
+            out.display()
+        ))?,
+    }
+    Ok(Outcome::Yes)
+}
+
+/// What became of a proposal that was signed here, or written down for where the key is.
+pub(super) type HandedOver = Option<(Item, GovernanceView)>;
+
+/// Signs a proposal here and hands it to the node, or writes it down for where the key is.
+///
+/// # Errors
+/// The node has it only if it could not be understood what that answered.
+pub(super) fn hand_over(
+    proposal: Proposal,
+    signer: &Signer,
+    client: &Client,
+    network: &Network,
+    screen: &mut Screen,
+) -> Result<HandedOver, Error> {
+    let request = Request::Propose(proposal);
+    match &signer.export {
+        Some(out) => export(&request, out, network).map(|()| None),
+        None => sign_and_submit(&request, signer, client, network, screen).map(Some),
+    }
+}
+
+/// Says what became of it.
+pub(super) fn shown(
+    handed_over: HandedOver,
+    signer: &Signer,
+    client: &Client,
+    network: &Network,
+    screen: &mut Screen,
+) -> Result<Outcome, Error> {
+    match (handed_over, &signer.export) {
+        (Some((item, view)), _) => {
+            let chain = network.state().network();
+            report(&item, &view, None, client, Some(chain), screen)
+        }
+        (None, Some(out)) => exported(out, None, screen),
+        (None, None) => Ok(Outcome::Yes),
+    }
 }
 
 /// Shows what is to be signed, signs it here, and hands it to the node.

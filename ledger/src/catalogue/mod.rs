@@ -359,6 +359,14 @@ impl Catalogue {
         logs.into_iter()
     }
 
+    /// The greatest governance height that a log held here names, if the decisions up to there are not known here: they were lost
+    /// since, and what they brought, as another catalogue key, nobody here knows of.
+    pub fn ahead_of_decisions(&self) -> Option<u64> {
+        let named = self.logs().map(|log| log.height()).max()?;
+        // Read after the logs: whatever one of them takes up meanwhile, the decisions were there before it.
+        (named > self.members.history().height()).then_some(named)
+    }
+
     /// Keeps evidence of a fork durably and stops the log it concerns.
     ///
     /// # Errors

@@ -385,6 +385,11 @@ pub enum ActionFault {
         "the catalogue key was in force before; every catalogue key is used once: make another"
     )]
     CatalogueKeyUsed,
+    /// A second catalogue key in one decision.
+    #[error(
+        "one decision replaces the catalogue key once: leave out the key that nothing would be tagged under"
+    )]
+    CatalogueKeyTwice,
     /// As many catalogue keys as can be.
     #[error("there have been {0} catalogue keys, and no more can be looked up under")]
     TooManyCatalogueKeys(usize),

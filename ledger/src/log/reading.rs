@@ -263,6 +263,14 @@ impl Log {
         self.view.read().last_ms()
     }
 
+    /// The greatest governance height that anything names which readers see.
+    pub(crate) fn height(&self) -> u64 {
+        self.view
+            .read()
+            .covered()
+            .map_or(0, |covered| covered.height)
+    }
+
     /// Records that readers see, and the time of the last, of one moment.
     pub(crate) fn newest(&self) -> (u64, Option<u64>) {
         let view = self.view.read();

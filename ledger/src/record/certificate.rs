@@ -225,16 +225,19 @@ impl CatalogueKey {
 }
 
 impl CatalogueKeys {
-    /// The tags that a holder's certificates may have, whose code has been normalised: one a key, oldest first.
+    /// The tags that a holder's certificates may have, whose code has been normalised: one a key, in their order.
     pub fn subject_tags(&self, kind: HolderKind, normalised: &str) -> Vec<SubjectTag> {
         let tag = |key: &CatalogueKey| key.subject_tag(kind, normalised);
         self.iter().map(tag).collect()
     }
 
-    /// A subject for one day, as receipts may name it: each of its tags under each key, since a certificate of before a key was
-    /// replaced is still asked for after it.
-    pub fn blinded(&self, subject: &[SubjectTag], day: Date) -> Vec<BlindedSubject> {
-        let under = |key: &CatalogueKey| subject.iter().map(|tag| key.blind(tag, day)).collect();
-        self.iter().flat_map::<Vec<_>, _>(under).collect()
+    /// A subject for one day, as receipts may name it: each of its tags, in the order of [`CatalogueKeys::subject_tags`], under that
+    /// key and each later one, since a certificate of before a key was replaced is still asked for after it.
+    pub fn blinded(&self, tags: &[SubjectTag], day: Date) -> Vec<BlindedSubject> {
+        let pairs = tags.iter().enumerate().flat_map(|(at, tag)| {
+            let under = move |key: &CatalogueKey| key.blind(tag, day);
+            self.naming(at).map(under)
+        });
+        pairs.collect()
     }
 }

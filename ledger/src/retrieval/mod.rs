@@ -351,11 +351,10 @@ pub fn decide(
     let (own, retrieval) = (catalogue.own(), request.retrieval());
     // Another department of its division may claim the certificate as well: here this department's own counts.
     let held = catalogue.certificate_in(&own, &retrieval.certificate)?;
-    // Otherwise the receipt would report a look at somebody else. The asker may not know yet that a key was replaced.
+    // Otherwise the receipt would report a look at somebody else, or one that no access log shows. The asker may not know yet that
+    // a key was replaced, but it has the record, and so knew the key of that.
     if let Some(state) = &held
-        && !keys
-            .blinded(&[state.certificate().subject], retrieval.day())
-            .contains(&retrieval.subject)
+        && !is_named(keys, state, retrieval)
     {
         return Err(Improper::Subject.into());
     }
@@ -389,6 +388,13 @@ pub fn decide(
         receipt,
         show: held.filter(|_| shows),
     })
+}
+
+/// Whether a request names whom its certificate is about, under a catalogue key that was in force with its record or later.
+fn is_named(keys: &CatalogueKeys, held: &CertificateState, retrieval: &Retrieval) -> bool {
+    let (tag, day) = (&held.certificate().subject, retrieval.day());
+    let mut later = keys.since(held.issued.record().height);
+    later.any(|key| key.blind(tag, day) == retrieval.subject)
 }
 
 fn not_authorised(catalogue: &Catalogue, state: &CertificateState) -> Result<bool, ReadError> {

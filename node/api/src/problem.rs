@@ -64,6 +64,7 @@ impl ProblemType {
             Self::ClockOff => (503, "Clock off"),
             Self::LookupNotRecorded => (503, "Look-up not recorded"),
             Self::CatalogueKeyMissing => (503, "Catalogue key missing"),
+            Self::DecisionsMissing => (503, "Decisions missing"),
             Self::LogFrozen => (503, "Log frozen"),
             Self::Overloaded => (503, "Overloaded"),
             Self::StorageFull => (507, "Storage full"),

@@ -326,12 +326,13 @@ fn answer(peer: &Peer, case: &Case, _: &Recorded) -> Result<Acceptance, Refusal>
     let catalogue = &peer.catalogue;
     let matter = resolve(peer, &case.matter)?;
     let question = peer.question(case.on);
-    let subject = peer.subject(case.kind, case.code.expose())?;
     let own = &peer.department;
-    let assessed = assess(catalogue, own, &matter, subject.tags(), question);
-    let assessed = assessed.map_err(|error| match error {
-        AssessError::UnknownMatter(_) => unknown(),
-        AssessError::Read(error) => unreadable(&error),
+    let assessed = peer.search((case.kind, case.code.expose()), |subject| {
+        let assessed = assess(catalogue, own, &matter, subject.tags(), question);
+        assessed.map_err(|error| match error {
+            AssessError::UnknownMatter(_) => unknown(),
+            AssessError::Read(error) => unreadable(&error),
+        })
     })?;
     let definition = catalogue
         .matter(&matter.department, &matter.matter)

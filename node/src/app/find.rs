@@ -146,7 +146,8 @@ impl Find for PeerService {
     fn find(&self, search: &Search, client: &str) -> Result<FoundPage, Refusal> {
         let catalogue = &self.peer.catalogue;
         let (cursor, limit) = (search.cursor, search.limit as usize);
-        let found: Result<Found, ReadError> = match &search.wanted {
+        let read = |found: Result<Found, ReadError>| found.map_err(|error| unreadable(&error));
+        let found = match &search.wanted {
             Wanted::Holder {
                 kind,
                 code,
@@ -157,13 +158,16 @@ impl Find for PeerService {
                 // Durable before anything is read: the journal lacks no look that was answered.
                 let _recorded =
                     self.recorder
-                        .record_blocking(look(client, Some(subject.clone()), looked)?)?;
-                catalogue.by_subject(subject.tags(), cursor, limit)
+                        .record_blocking(look(client, Some(subject), looked)?)?;
+                // Under the keys of now: that took a while.
+                self.peer.search((*kind, code.expose()), |subject| {
+                    let found = catalogue.by_subject(subject.tags(), cursor, limit);
+                    found.map_err(|error| unreadable(&error))
+                })?
             }
-            Wanted::Type(code) => catalogue.by_type(code, cursor, limit),
-            Wanted::Issuer(department) => catalogue.by_issuer(department, cursor.seq, limit),
+            Wanted::Type(code) => read(catalogue.by_type(code, cursor, limit))?,
+            Wanted::Issuer(department) => read(catalogue.by_issuer(department, cursor.seq, limit))?,
         };
-        let found = found.map_err(|error| unreadable(&error))?;
         let question = self.peer.question(None);
         let mut certificates = Vec::with_capacity(found.certificates.len());
         for state in found.certificates {

@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 
 use super::{PeerService, Refusal, Service};
 use crate::peer::Peer;
-use crate::peer::catalogue_keys::fetching;
+use crate::peer::catalogue_keys::fetching::{self, Obtained};
 use crate::peer::ending::NotEnded;
 use crate::peer::governance::NotTaken;
 use crate::peer::governors::{Governors, Silent};
@@ -215,11 +215,12 @@ fn is_ready(item: &Item, peer: &Peer) -> Result<(), String> {
 }
 
 /// Gets the catalogue keys that a decision would bring into force, from the member that proposes it where this node is another's.
-/// Whoever approves has them then: were the proposer's node alone to have one, nobody could be looked up again once that is gone,
-/// or keeps it to itself.
+/// Whoever approves through a node has them then: were the proposer's node alone to have one, nobody could be looked up again once
+/// that is gone, or keeps it to itself. Blocks are not held against it: approvals that are gathered elsewhere bring a key into force
+/// whoever has it.
 ///
 /// # Errors
-/// Which key this node lacks.
+/// Which key is missing on this node.
 async fn get_catalogue_keys(item: &Item, peer: &Arc<Peer>) -> Result<(), String> {
     let Item::Decision(decision) = item else {
         return Ok(());
@@ -228,19 +229,33 @@ async fn get_catalogue_keys(item: &Item, peer: &Arc<Peer>) -> Result<(), String>
         let Action::ReplaceCatalogueKey(replace) = action else {
             continue;
         };
-        let key = short(&replace.after.to_string());
-        match fetching::obtain(peer, replace.after).await {
-            Ok(true) => {}
-            Ok(false) => {
-                return Err(format!(
-                    "this node does not hold the catalogue key that would come into force ({key}…), and no connected member has \
-                     sent it: try again once the node of the department that proposes it is connected"
-                ));
+        let proposer = decision.proposal.proposer;
+        match fetching::obtain(peer, replace.after, proposer).await {
+            Ok(Obtained::Held) => {}
+            Ok(Obtained::NotSent(asked)) => {
+                let name = |member: &DepartmentCode| peer.catalogue.members().name_of(member);
+                let asked = asked
+                    .iter()
+                    .map(|member| name(member).unwrap_or_else(|| member.to_string()));
+                let key = short(&replace.after.to_string());
+                return Err(not_sent(&key, &asked.collect::<Vec<_>>()));
             }
             Err(error) => return Err(error.to_string()),
         }
     }
     Ok(())
+}
+
+/// Why a decision is not taken up whose key no member sent, of those that were asked.
+fn not_sent(key: &str, asked: &[String]) -> String {
+    let asked = match asked {
+        [] => "no member is connected that could be asked for it".to_owned(),
+        asked => format!("none that was asked has sent it: {}", asked.join(", ")),
+    };
+    format!(
+        "this node does not hold the catalogue key that would come into force ({key}…), and {asked}; try again once the node of the \
+         department that proposes it is connected"
+    )
 }
 
 /// Whether nodes of this version act upon all of it once it is final: any other decision would be one in name.
@@ -279,6 +294,18 @@ mod tests {
 
     use super::*;
     use crate::peer::testing::{OWN, admit, decide, members, remove, suspend};
+
+    #[test]
+    fn who_was_asked_for_a_key_that_nobody_sent_is_named() {
+        let said = not_sent("0123", &["Transport".to_owned(), "Health".to_owned()]);
+        assert!(said.contains("(0123…)"), "{said}");
+        assert!(
+            said.contains("asked has sent it: Transport, Health;"),
+            "{said}"
+        );
+        let said = not_sent("0123", &[]);
+        assert!(said.contains("no member is connected"), "{said}");
+    }
 
     #[test]
     fn what_no_node_would_act_upon_is_not_taken_up() {

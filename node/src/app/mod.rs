@@ -110,7 +110,7 @@ impl PeerService {
         let refusal = self.peer.append_refusal().or_else(|| {
             // All of it, so that nobody has to find out which rows were issued.
             let needed = appends.iter().any(issues);
-            needed.then(|| self.peer.catalogue_keys().err()).flatten()
+            needed.then(|| self.peer.tagging_refusal()).flatten()
         });
         if let Some(refusal) = refusal {
             return async { Err(refusal) }.boxed();

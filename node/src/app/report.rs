@@ -112,31 +112,37 @@ impl Report for PeerService {
             Ok(subject) => subject,
             Err(refusal) => return async { Err(refusal) }.boxed(),
         };
-        accesses(self.asking.clone(), subject, days, page).boxed()
+        accesses(self.asking.clone(), subject, (kind, code), days, page).boxed()
     }
 
     fn lookups(&self, question: &Lookups, client: &str) -> Result<Looks, Refusal> {
-        let subject = question.subject.as_ref();
-        let subject = subject.map(|(kind, code)| self.subject(*kind, code));
+        let holder = question.subject.as_ref();
+        let subject = holder.map(|(kind, code)| self.subject(*kind, code));
         let subject = subject.transpose()?;
         // Durable before anything is read: whoever reads the journal stands in it.
-        let _recorded =
-            self.recorder
-                .record_blocking(look(client, subject.clone(), Looked::Journal)?)?;
-        let about = subject
-            .as_ref()
-            .map(|subject| (subject.keys(), subject.tags()));
-        let found = self.peer.lookups.journal.read(
-            (question.days.from, question.days.to),
-            about,
-            question.place,
-            question.limit,
-            MAX_LOOKUPS_READ,
-        );
-        found.map_err(|error| {
-            tracing::error!(%error, "the look-up journal could not be read");
-            Refusal::Internal
-        })
+        let _recorded = self
+            .recorder
+            .record_blocking(look(client, subject, Looked::Journal)?)?;
+        let read = |about: Option<&Subject>| {
+            let found = self.peer.lookups.journal.read(
+                (question.days.from, question.days.to),
+                about.map(|subject| (subject.keys(), subject.tags())),
+                question.place,
+                question.limit,
+                MAX_LOOKUPS_READ,
+            );
+            found.map_err(|error| {
+                tracing::error!(%error, "the look-up journal could not be read");
+                Refusal::Internal
+            })
+        };
+        match holder {
+            Some((kind, code)) => {
+                let holder = (*kind, code.expose());
+                self.peer.search(holder, |subject| read(Some(subject)))
+            }
+            None => read(None),
+        }
     }
 
     fn usage(&self, days: Days) -> Result<BTreeMap<DepartmentCode, Used>, Refusal> {
@@ -149,6 +155,7 @@ impl Report for PeerService {
 async fn accesses(
     asking: Asking,
     subject: Subject,
+    (kind, code): (HolderKind, HolderCode),
     days: Days,
     page: Option<Page>,
 ) -> Result<AccessLog, Refusal> {
@@ -167,10 +174,14 @@ async fn accesses(
     let search = move || {
         let (days, now_ms) = ((days.from, days.to), now_ms());
         let catalogue = &asking.peer().catalogue;
-        let (keys, tags) = (subject.keys(), subject.tags());
-        let found = access_log(catalogue, keys, tags, days, page, now_ms, MAX_RECEIPTS);
+        // Under the keys of now: the receipt took a while.
+        let found = asking.peer().search((kind, code.expose()), |subject| {
+            let (keys, tags) = (subject.keys(), subject.tags());
+            let found = access_log(catalogue, keys, tags, days, page, now_ms, MAX_RECEIPTS);
+            found.map_err(|error: ReadError| unreadable(&error))
+        })?;
         Ok(AccessLog {
-            found: found.map_err(|error: ReadError| unreadable(&error))?,
+            found,
             recorded,
             now_ms,
         })

@@ -313,9 +313,9 @@ const CHANGING: &[ProblemType] = &[
     IdempotencyMismatch,
 ];
 
-const LOOKING: &[ProblemType] = &[LookupNotRecorded, CatalogueKeyMissing];
-/// Under a key that this node may lack.
-const TAGGING: &[ProblemType] = &[CatalogueKeyMissing];
+const LOOKING: &[ProblemType] = &[LookupNotRecorded, CatalogueKeyMissing, DecisionsMissing];
+/// Under the key in force, which may be missing here.
+const TAGGING: &[ProblemType] = &[CatalogueKeyMissing, DecisionsMissing];
 /// About what only the issuer has.
 const KEPT: &[ProblemType] = &[Erased, Lost];
 

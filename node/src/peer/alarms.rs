@@ -234,7 +234,7 @@ impl Peer {
             own_change: standing.own_change,
             votes: standing.votes,
             key_since_ms: standing.epoch_since_ms,
-            catalogue_keys_missing: self.lacking_catalogue_keys().len(),
+            catalogue_keys_missing: self.missing_catalogue_keys().len(),
         });
         let warnings = self.warnings_of(&standing);
         let before = std::mem::replace(&mut reported.0, warnings);

@@ -66,8 +66,9 @@ impl Answering {
         if self.peer.append_refusal().is_some() {
             return self.not_taken(from, NotTaken::Unavailable);
         }
-        let peer = Arc::clone(&self.peer);
-        let ready = tokio::task::spawn_blocking(move || ready(&peer, from, &request)).await;
+        let (peer, warnings) = (Arc::clone(&self.peer), Arc::clone(&self.warnings));
+        let ready = move || ready(&peer, from, &request, &warnings);
+        let ready = tokio::task::spawn_blocking(ready).await;
         let ready = match ready.unwrap_or(Err(NotTaken::Unavailable)) {
             Ok(ready) => ready,
             Err(why) => return self.not_taken(from, why),
@@ -151,7 +152,12 @@ impl Answering {
 }
 
 /// What is decided, with the fields to show. Reads files.
-fn ready(peer: &Peer, from: DepartmentCode, request: &SignedRetrieval) -> Result<Ready, NotTaken> {
+fn ready(
+    peer: &Peer,
+    from: DepartmentCode,
+    request: &SignedRetrieval,
+    warnings: &DefaultKeyedRateLimiter<DepartmentCode>,
+) -> Result<Ready, NotTaken> {
     let unavailable = |error: &dyn std::error::Error| {
         tracing::error!(%error, "a request for fields could not be decided");
         NotTaken::Unavailable
@@ -169,7 +175,10 @@ fn ready(peer: &Peer, from: DepartmentCode, request: &SignedRetrieval) -> Result
         return Err(NotTaken::Replayed);
     }
     let keys = peer.catalogue_keys().map_err(|why| {
-        tracing::debug!(%why, "a request for fields could not be decided");
+        // One limit for all that ask: it is this node's own want.
+        if warnings.check_key(&peer.department).is_ok() {
+            tracing::warn!(department = %from, %why, "a request for fields can't be decided, as others");
+        }
         NotTaken::Unavailable
     })?;
     let decided = decide(&peer.catalogue, &keys, asked, request, now_ms());

@@ -1,19 +1,21 @@
 //! The catalogue keys that this node holds, and what it asks under them.
 //!
-//! Nothing is asked of a holder while one of the chain's keys lacks: "no certificate" would only mean "none under the keys held
-//! here". Nothing is issued either: a tag under a key that was replaced is what replacing it is to prevent. All else goes on, and
-//! [`fetching`] gets the key.
+//! Nothing is asked of a holder while one of the chain's keys is missing: "no certificate" would only mean "none under the keys held
+//! here". Nor while decisions are missing that a log names, which may have brought a key. Nothing is issued while the present key is
+//! not known or not held: a tag under a key that was replaced is what replacing it is to prevent. All else goes on, and [`fetching`]
+//! gets the key.
 
 pub(crate) mod fetching;
+mod sharing;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use certmesh_ledger::crypto::catalogue_keys::{CatalogueKeys, HeldCatalogueKeys};
 use certmesh_ledger::crypto::keys::{CatalogueCommitment, CatalogueKey, Secret, SecretFile};
 use certmesh_ledger::crypto::secret_files;
-use certmesh_ledger::governance::{Action, Item};
 use certmesh_ledger::id::{Date, HolderKind};
 use certmesh_ledger::record::{BlindedSubject, SubjectTag};
 use certmesh_text::governance::short;
@@ -32,14 +34,14 @@ pub(crate) struct CatalogueKeyFiles {
     path: PathBuf,
     reader: KeyReader,
     held: RwLock<HeldCatalogueKeys>,
-    /// Those of proposals that somebody here is about to approve, and until when.
-    proposed: Mutex<Vec<(CatalogueCommitment, Instant)>>,
+    /// Those of proposals that somebody here is about to approve.
+    proposed: Mutex<Vec<fetching::Proposed>>,
     /// The chain commits to another key than before, or one of a proposal is wanted.
     pub(crate) changed: Notify,
 }
 
 /// The keys that are in files: that of `catalogue.key` if there is one, and those beside it; and why one of these can't be read: it
-/// lacks then.
+/// is missing then.
 ///
 /// # Errors
 /// [`KeyFault`] of `catalogue.key`.
@@ -101,7 +103,10 @@ impl CatalogueKeyFiles {
     /// Keeps a key that came from another member: durably, and only then is it used. A crash before that leaves nothing that
     /// counts, and the key is asked for again.
     fn keep(&self, key: CatalogueKey, is_first: bool) -> io::Result<PathBuf> {
-        let text = SecretFile::Catalogue.write(key.0.expose());
+        let text = self
+            .reader
+            .written(SecretFile::Catalogue, key.0.expose())
+            .map_err(io::Error::other)?;
         let path = match is_first {
             true => secret_files::write_new(&self.path, &text).map(|()| self.path.clone()),
             false => secret_files::write_next(&self.path, &text),
@@ -116,13 +121,17 @@ impl CatalogueKeyFiles {
 pub(crate) struct Subject {
     keys: CatalogueKeys,
     tags: Vec<SubjectTag>,
+    present: SubjectTag,
 }
 
 impl Subject {
     /// A holder whose code has been normalised.
     pub(crate) fn new(keys: CatalogueKeys, kind: HolderKind, code: &str) -> Subject {
-        let tags = keys.subject_tags(kind, code);
-        Subject { keys, tags }
+        Subject {
+            tags: keys.subject_tags(kind, code),
+            present: keys.present().subject_tag(kind, code),
+            keys,
+        }
     }
 
     /// The tags that the holder's certificates may have.
@@ -142,27 +151,87 @@ impl Subject {
 
     /// The holder as a record of this day names it.
     pub(crate) fn blinded(&self, day: Date) -> BlindedSubject {
-        let present = &self.tags[self.tags.len() - 1];
-        self.keys.present().blind(present, day)
+        self.keys.present().blind(&self.present, day)
+    }
+}
+
+fn key_missing(chain: &[(u64, CatalogueCommitment)], missing: CatalogueCommitment) -> Refusal {
+    let since = chain.iter().find(|(_, commitment)| *commitment == missing);
+    Refusal::CatalogueKeyMissing {
+        key: short(&missing.to_string()),
+        since: since.map_or(0, |(since, _)| *since),
+    }
+}
+
+/// Searches until the chain, which only grows, has as many keys after it as were searched under.
+fn search_all<T>(
+    subject: impl Fn() -> Result<Subject, Refusal>,
+    in_chain: impl Fn() -> usize,
+    mut search: impl FnMut(&Subject) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    loop {
+        let subject = subject()?;
+        let found = search(&subject)?;
+        if subject.keys.of_chain().count() == in_chain() {
+            return Ok(found);
+        }
     }
 }
 
 impl Peer {
-    /// All catalogue keys of the chain as it is held here.
+    /// All catalogue keys, for what is searched or matched: those of the chain as it is held here, and what is held beside them.
+    ///
+    /// # Errors
+    /// [`Refusal::CatalogueKeyMissing`], [`Refusal::DecisionsMissing`].
+    pub(crate) fn catalogue_keys(&self) -> Result<CatalogueKeys, Refusal> {
+        // The logs first: what one of them takes up after this, decisions were known for before it.
+        self.have_decisions()?;
+        let chain = self.catalogue_commitments();
+        let held = self.catalogue_key_files.held.read();
+        held.all(chain.iter().copied())
+            .map_err(|missing| key_missing(&chain, missing))
+    }
+
+    /// The key in force by the chain as it is held here, for what is new: an older one may be missing.
     ///
     /// # Errors
     /// [`Refusal::CatalogueKeyMissing`].
-    pub(crate) fn catalogue_keys(&self) -> Result<CatalogueKeys, Refusal> {
-        let chain = self.catalogue_commitments();
-        let held = self.catalogue_keys.held.read();
-        let all = held.all(chain.iter().map(|(_, commitment)| *commitment));
-        all.map_err(|missing| {
-            let since = chain.iter().find(|(_, commitment)| *commitment == missing);
-            Refusal::CatalogueKeyMissing {
-                key: short(&missing.to_string()),
-                since: since.map_or(0, |(since, _)| *since),
-            }
-        })
+    pub(crate) fn present_catalogue_key(&self) -> Result<CatalogueKey, Refusal> {
+        let present = self.catalogue.members().history().state().catalogue_key();
+        let held = self.catalogue_key_files.held.read();
+        let key = held.find(&present).cloned();
+        key.ok_or_else(|| key_missing(&self.catalogue_commitments(), present))
+    }
+
+    /// Why nothing is issued for want of the key to tag it under: what is recorded in a log can't be tagged again.
+    pub(crate) fn tagging_refusal(&self) -> Option<Refusal> {
+        let known = self.have_decisions();
+        known.and_then(|()| self.present_catalogue_key()).err()
+    }
+
+    /// Whether all decisions are here that the logs name.
+    fn have_decisions(&self) -> Result<(), Refusal> {
+        match self.catalogue.ahead_of_decisions() {
+            None => Ok(()),
+            Some(named) => Err(Refusal::DecisionsMissing {
+                known: self.catalogue.members().history().height(),
+                named,
+            }),
+        }
+    }
+
+    /// What a search finds of a holder, whose code has been normalised, under all keys: again if another came into force meanwhile,
+    /// as what was found may lack what is tagged under that.
+    ///
+    /// # Errors
+    /// As for [`Peer::catalogue_keys`], and those of the search.
+    pub(crate) fn search<T>(
+        &self,
+        (kind, code): (HolderKind, &str),
+        search: impl FnMut(&Subject) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let subject = || self.subject(kind, code);
+        search_all(subject, || self.catalogue_commitments().len(), search)
     }
 
     /// A holder whose code has been normalised.
@@ -180,13 +249,13 @@ impl Peer {
     }
 
     /// The commitments of the chain that no key held here fits.
-    pub(crate) fn lacking_catalogue_keys(&self) -> Vec<CatalogueCommitment> {
+    pub(crate) fn missing_catalogue_keys(&self) -> Vec<CatalogueCommitment> {
         let chain = self.catalogue_commitments();
-        let held = self.catalogue_keys.held.read();
-        held.lacks(chain.into_iter().map(|(_, commitment)| commitment))
+        let held = self.catalogue_key_files.held.read();
+        held.missing(chain.into_iter().map(|(_, commitment)| commitment))
     }
 
-    /// The warning that a key lacks.
+    /// The warning that a key is missing, or decisions are.
     pub(crate) fn catalogue_key_warning(&self) -> Option<Warning> {
         let why = self.catalogue_keys().err()?;
         Some(Warning::CatalogueKey(why))
@@ -197,7 +266,7 @@ impl Peer {
     /// # Errors
     /// Why one that is there is not used.
     fn read_catalogue_keys(&self) -> Result<(), String> {
-        let files = &self.catalogue_keys;
+        let files = &self.catalogue_key_files;
         files.read_again().map_err(|error| error.to_string())?;
         let first = self.catalogue.members().genesis().catalogue_key();
         match files.holds(&first) || !is_there(&files.path) {
@@ -207,102 +276,5 @@ impl Peer {
                 files.path.display()
             )),
         }
-    }
-
-    /// A key that other members may have, if it is held here: one that is in force, or was, or is proposed to those who decide.
-    pub(crate) fn shared_catalogue_key(
-        &self,
-        commitment: &CatalogueCommitment,
-    ) -> Option<CatalogueKey> {
-        let chain = self.catalogue_commitments();
-        let is_of_chain = chain.iter().any(|(_, known)| known == commitment);
-        let is_shared = is_of_chain || self.is_proposed(commitment);
-        let held = self.catalogue_keys.held.read();
-        is_shared.then(|| held.find(commitment).cloned())?
-    }
-
-    /// Whether a proposal that waits here would bring a key into force.
-    fn is_proposed(&self, commitment: &CatalogueCommitment) -> bool {
-        let replaces = |action: &Action| match action {
-            Action::ReplaceCatalogueKey(replace) => replace.after == *commitment,
-            _ => false,
-        };
-        let shown = self.governance.read();
-        shown.pending.iter().any(|item| match item {
-            Item::Decision(decision) => decision.proposal.actions.iter().any(replaces),
-            _ => false,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::*;
-
-    fn key(n: u8) -> CatalogueKey {
-        CatalogueKey(Secret::from_bytes([n; 32]))
-    }
-
-    fn write(path: &Path, n: u8) {
-        fs::write(path, SecretFile::Catalogue.write(&[n; 32]).as_bytes()).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-    }
-
-    fn holds(files: &CatalogueKeyFiles, n: u8) -> bool {
-        files.held.read().find(&key(n).commitment()).is_some()
-    }
-
-    #[test]
-    fn a_key_is_used_once_it_is_on_disk_and_found_there_by_the_next_start() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("catalogue.key");
-        let reader = KeyReader::default();
-        let open = || {
-            let (keys, fault) = read(&reader, &path).unwrap();
-            assert!(fault.is_none());
-            CatalogueKeyFiles::new(path.clone(), KeyReader::default(), keys)
-        };
-        let files = open();
-        assert!(!holds(&files, 1));
-        // Whichever comes first.
-        assert_eq!(
-            files.keep(key(2), false).unwrap(),
-            dir.path().join("catalogue.key.1")
-        );
-        assert_eq!(files.keep(key(1), true).unwrap(), path);
-        assert!(holds(&files, 1) && holds(&files, 2));
-        // What a crash left of a write is no key, and in nobody's way.
-        fs::write(dir.path().join("catalogue.key.2.new"), "certmesh-cata").unwrap();
-        let files = open();
-        assert!(holds(&files, 1) && holds(&files, 2));
-        assert_eq!(
-            files.keep(key(3), false).unwrap(),
-            dir.path().join("catalogue.key.2")
-        );
-        assert!(holds(&open(), 3));
-        // One that can't be written is not used.
-        let nowhere = dir.path().join("nowhere/catalogue.key");
-        let files = CatalogueKeyFiles::new(nowhere, KeyReader::default(), Vec::new());
-        assert!(files.keep(key(4), false).is_err() && !holds(&files, 4));
-    }
-
-    #[test]
-    fn keys_that_somebody_puts_there_are_taken_up_and_one_that_can_not_be_read_hides_no_other() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("catalogue.key");
-        let files = CatalogueKeyFiles::new(path.clone(), KeyReader::default(), Vec::new());
-        write(&path, 1);
-        fs::write(dir.path().join("catalogue.key.1"), "nothing").unwrap();
-        write(&dir.path().join("catalogue.key.2"), 2);
-        let error = files.read_again().unwrap_err().to_string();
-        assert!(error.contains("catalogue.key.1"), "{error}");
-        assert!(holds(&files, 1) && holds(&files, 2));
-        fs::write(&path, "nothing").unwrap();
-        let error = files.read_again().unwrap_err().to_string();
-        assert!(error.contains("catalogue.key"), "{error}");
-        assert!(holds(&files, 1) && holds(&files, 2));
     }
 }

@@ -268,7 +268,7 @@ impl Running {
                         self.peer.take_up_keys();
                     }
                     if changes.rules {
-                        self.peer.catalogue_keys.changed.notify_one();
+                        self.peer.catalogue_key_files.changed.notify_one();
                     }
                     self.show();
                     self.put(Output::Changed(changes))?;

@@ -1,17 +1,20 @@
 //! The keys of this node on disk: those that its configuration names, and beside each those that took its place since, or are
 //! to take it (`signing.key.3`: by the department's third change of its own keys).
 
+use std::error::Error;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use certmesh_ledger::crypto::keys::{KeyError, KeyRing, SecretFile, SigningKey};
 use certmesh_ledger::crypto::passphrase::{MOST_PASSPHRASE_BYTES, Passphrase, PassphraseError};
-use certmesh_ledger::crypto::sealed_keys::{KeySealer, SealedKeyError};
+use certmesh_ledger::crypto::sealed_keys::{Derivation, KeySealer, SealedKeyError, derivation};
 use certmesh_ledger::crypto::sealing::SealingSecret;
 use certmesh_ledger::crypto::secret_files::{self, KeyFileError};
 use certmesh_ledger::genesis::PeerId;
 use certmesh_ledger::governance::OwnChange;
+use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
 /// Why a key can't be read.
@@ -60,7 +63,11 @@ const CREDENTIAL: &str = "certmesh-keys";
 
 /// Reads key files, also those that are encrypted.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct KeyReader(Option<KeySealer>);
+pub(crate) struct KeyReader {
+    sealer: Option<KeySealer>,
+    /// How the key follows from the passphrase that one of them was encrypted under.
+    sealed: Arc<Mutex<Option<Derivation>>>,
+}
 
 /// What a credential holds. The service manager keeps others from its directory, and may let the node read it by an access control
 /// list, which shows as a mode that other secret files must not have.
@@ -99,7 +106,10 @@ impl KeyReader {
             (None, None) => return Ok(KeyReader::default()),
         };
         let passphrase = passphrase.map_err(|error| KeyFault::Passphrase { path, error })?;
-        Ok(KeyReader(Some(KeySealer::new(passphrase))))
+        Ok(KeyReader {
+            sealer: Some(KeySealer::new(passphrase)),
+            sealed: Arc::default(),
+        })
     }
 
     /// A secret in a file of its own.
@@ -120,13 +130,35 @@ impl KeyReader {
                 error,
             });
         }
-        let sealer = self.0.as_ref();
+        let sealer = self.sealer.as_ref();
         let sealer = sealer.ok_or_else(|| KeyFault::NoPassphrase { path: path() })?;
         let secret = sealer.open(kind, text.expose());
-        secret.map_err(|error| KeyFault::Sealed {
+        let secret = secret.map_err(|error| KeyFault::Sealed {
             path: path(),
             error,
-        })
+        })?;
+        if let Ok(how) = derivation(kind, text.expose()) {
+            *self.sealed.lock() = Some(how);
+        }
+        Ok(secret)
+    }
+
+    /// What a new file of this node is to hold: the secret encrypted, where a key that was read is.
+    ///
+    /// # Errors
+    /// [`SealedKeyError`], or that the system has no random bytes.
+    pub(crate) fn written(
+        &self,
+        kind: SecretFile,
+        secret: &[u8; 32],
+    ) -> Result<Zeroizing<String>, Box<dyn Error + Send + Sync>> {
+        let how = *self.sealed.lock();
+        let (Some(sealer), Some(how)) = (&self.sealer, how) else {
+            return Ok(kind.write(secret));
+        };
+        let mut nonce = [0; 24];
+        getrandom::fill(&mut nonce)?;
+        Ok(sealer.seal(kind, secret, how, nonce)?.into())
     }
 
     /// A secret and those that took its place since, or are to take it. One of those that can't be read is reported: only where it

@@ -133,7 +133,7 @@ pub(crate) struct Peer {
     /// The files of the keys, among which that is.
     pub(crate) key_files: KeyFiles,
     /// The keys under which holders are tagged.
-    pub(crate) catalogue_keys: CatalogueKeyFiles,
+    pub(crate) catalogue_key_files: CatalogueKeyFiles,
     pub(crate) field_key: FieldKey,
     /// Fields of this department's own certificates.
     pub(crate) bodies: Arc<Bodies>,

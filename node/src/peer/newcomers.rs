@@ -16,7 +16,7 @@ impl Peer {
         wanted: &CatalogueCommitment,
     ) -> Response {
         let name = short(&wanted.to_string());
-        let Some(key) = self.shared_catalogue_key(wanted) else {
+        let Some(key) = self.shared_catalogue_key(asker, wanted) else {
             tracing::debug!(department = %asker, key = name, "a member asked for a catalogue key that is not held here");
             return Response::NotHeld;
         };

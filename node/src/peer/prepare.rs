@@ -202,8 +202,8 @@ pub(crate) fn prepare(
 ) -> Result<Prepared, (String, Refusal)> {
     Ok(match append {
         Append::Issue(mut draft) => {
-            let keys = peer.catalogue_keys();
-            let keys = keys.map_err(|refusal| (draft.id.to_string(), refusal))?;
+            let key = peer.present_catalogue_key();
+            let key = key.map_err(|refusal| (draft.id.to_string(), refusal))?;
             let known = standards.0.get(&draft.id.type_code());
             let departs = known.and_then(|known| known.departs(peer.department, &draft));
             let definition = known.map(|known| &known.definition);
@@ -222,9 +222,7 @@ pub(crate) fn prepare(
             let sealed = fresh.seal(peer, draft.id.as_str(), &body);
             let sealed = sealed.with_attachments(body.attachments.len());
             let entry = CertificateIssued {
-                subject: keys
-                    .present()
-                    .subject_tag(draft.holder_kind, draft.holder_code.expose()),
+                subject: key.subject_tag(draft.holder_kind, draft.holder_code.expose()),
                 holder_kind: draft.holder_kind,
                 validity: draft.validity,
                 sharing: draft

@@ -111,6 +111,13 @@ coded! {
             /// The height from which it is in force.
             since: u64,
         },
+        /// Decisions of the members are not here that a log held here names: one of them may have brought a catalogue key.
+        "decisions-missing" DecisionsMissing {
+            /// The height up to which they are known here.
+            known: u64,
+            /// The height that a log names.
+            named: u64,
+        },
         /// The log is forked, or breaks a rule of logs.
         "log-frozen" LogFrozen(why: StoppedBy),
         /// More requests than the node takes at a time.

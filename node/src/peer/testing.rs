@@ -71,8 +71,8 @@ fn make(members: &Membership, items: Vec<Item>) {
     members.extend(&FinalBlock { block, certificate }).unwrap();
 }
 
-/// Has the one governor decide.
-pub(crate) fn decide(members: &Membership, actions: &[Action]) {
+/// What the founder proposes, which decides alone while nobody else governs.
+pub(crate) fn decision(members: &Membership, actions: &[Action]) -> Decision {
     let proposal = Proposal {
         proposer: OWN.parse().unwrap(),
         sitting: members.history().state().sitting(),
@@ -81,8 +81,12 @@ pub(crate) fn decide(members: &Membership, actions: &[Action]) {
         reason: Text::new("a test").unwrap(),
         actions: Bounded::new(actions.to_vec()).unwrap(),
     };
-    let decision = Decision::propose(members.network(), proposal, &identity_key());
-    make(members, vec![decision.into()]);
+    Decision::propose(members.network(), proposal, &identity_key())
+}
+
+/// Has the one governor decide.
+pub(crate) fn decide(members: &Membership, actions: &[Action]) {
+    make(members, vec![decision(members, actions).into()]);
 }
 
 /// A seed of a department's that was admitted.

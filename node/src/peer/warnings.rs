@@ -73,7 +73,7 @@ coded! {
         },
         /// Look-ups can't be recorded.
         "not-recorded" NotRecorded(why: Unrecorded),
-        /// A catalogue key lacks.
+        /// A catalogue key is missing, or decisions that may have brought one.
         "catalogue-key" CatalogueKey(why: Refusal),
         /// A part of the look-up journal can't be read.
         "journal-damaged" JournalDamaged {

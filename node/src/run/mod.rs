@@ -106,7 +106,7 @@ pub(crate) fn check(config: &Config) -> Result<(), RunError> {
 }
 
 /// Whether the node would ask other members for the genesis's catalogue key.
-pub(crate) fn lacks_catalogue_key(config: &Config) -> bool {
+pub(crate) fn is_catalogue_key_missing(config: &Config) -> bool {
     !catalogue_keys::is_there(&config.keys.catalogue)
 }
 
@@ -234,7 +234,7 @@ fn open_peer(
         peer_id: identity.peer_id.to_string(),
         set_aside: RwLock::new(openings.iter().filter_map(aside).collect()),
         catalogue,
-        catalogue_keys: CatalogueKeyFiles::new(
+        catalogue_key_files: CatalogueKeyFiles::new(
             config.keys.catalogue.clone(),
             identity.key_reader.clone(),
             catalogue_keys,

@@ -349,10 +349,11 @@ refusal-not-salvageable = nothing was taken back: { $why }
 refusal-log-read-only = { $why }
 refusal-clock-off = nothing is recorded while the clock may be wrong: { $why }
 refusal-lookup-not-recorded = what a person holds is not shown while the look-up journal can't be written: { $why }
-refusal-catalogue-key-missing = this node lacks a catalogue key ({ $key }…, { $since ->
+refusal-catalogue-key-missing = a catalogue key is missing on this node ({ $key }…, { $since ->
         [0] that of the genesis
        *[other] in force since block { $since } of governance
-    }): nobody can be looked up for certain and nothing issued here until it has the key, for which it asks the other members
+    }): nobody can be looked up for certain here until it has the key, for which it asks the other members; without the key in force nothing is issued either
+refusal-decisions-missing = decisions of the members are missing on this node: it knows them up to block { $known } of governance, and a log that it holds names block { $named }. One of them may have brought another catalogue key: nobody can be looked up for certain and nothing issued here until they are back, which the node gets from the other members
 refusal-log-frozen = { $why }; the log is frozen, and the members have to decide how it begins again
 refusal-overloaded = the node is at its limit of simultaneous work; try again in { $retry_after_s } s
 refusal-storage-full = the disk has { $free } MiB free, { $needed } MiB are needed so that the log keeps its reserve; make room, or send less
@@ -390,7 +391,7 @@ unreachable-failed = the connection failed, or it is too busy
 unreachable-no-more = it sends no more of the attachment; retrieve the certificate's fields again
 unreachable-improper = the issuer considers this request forged or relayed; if the catalogue key was replaced just now, the issuer may not know yet: try again in some seconds
 unreachable-replayed = the issuer has already answered this request
-unreachable-unavailable = the issuer can't record receipts at present, or lacks a catalogue key, so it answers nothing
+unreachable-unavailable = the issuer can't record receipts at present, or a catalogue key is missing there, so it answers nothing
 unreachable-not-required = the issuer does not know that the matter requires the fields asked for; its copy of the matter may be older
 unreachable-lost = the issuer's disk has lost the certificate's fields; they were not erased, and its operators may have a backup
 

@@ -6,7 +6,9 @@ use crate::catalogue::Holding;
 use crate::codec::Ascending;
 use crate::crypto::keys::KeyRing;
 use crate::governance::tests::world::{World, code};
-use crate::governance::{ChangeRoles, EndReason, EpochEnd, Position, Remove, Resume, Suspend, Why};
+use crate::governance::{
+    ChangeRoles, EndReason, EpochEnd, Govern, Position, Remove, Resume, Suspend, Why,
+};
 use crate::id::TypeCode;
 use crate::log::Cosignature;
 use crate::operating::OperatingKeys;
@@ -299,6 +301,29 @@ fn a_suspension_takes_nothing_back_and_lets_nothing_in() {
             "{serial}"
         );
     }
+}
+
+#[test]
+fn logs_that_name_decisions_which_were_lost_here_are_noticed_until_these_are_back() {
+    let mut net = Net::new();
+    net.issue("BEFORE");
+    let reopened = |net: &Net, members: &Membership| {
+        let opened = Catalogue::open(net.catalogue.place.clone(), members.clone(), code(1));
+        opened.unwrap().catalogue
+    };
+    let lost = Membership::from_genesis(&net.world.genesis);
+    net.decide(Govern {
+        department: code(ISSUER),
+        governs: true,
+    });
+    assert_eq!(reopened(&net, &lost).ahead_of_decisions(), None);
+    net.issue("AFTER");
+    assert_eq!(net.catalogue.ahead_of_decisions(), None);
+    let catalogue = reopened(&net, &lost);
+    assert!(catalogue.certificate(&net.id("AFTER")).unwrap().is_some());
+    assert_eq!(catalogue.ahead_of_decisions(), Some(1));
+    lost.extend(&net.world.blocks[0]).unwrap();
+    assert_eq!(catalogue.ahead_of_decisions(), None);
 }
 
 #[test]

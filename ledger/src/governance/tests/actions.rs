@@ -430,6 +430,20 @@ fn no_catalogue_key_comes_into_force_twice_and_there_are_not_more_than_can_be_lo
 }
 
 #[test]
+fn one_decision_replaces_the_catalogue_key_once() {
+    let mut world = World::new(4, 1);
+    let present = world.state.catalogue_key();
+    let [one, two] = [1, 2].map(|n| CatalogueCommitment(root(n)));
+    let replace = |before, after| Action::from(ReplaceCatalogueKey { before, after });
+    let twice = world.decision(&[replace(present, one), replace(one, two)]);
+    let fault = ActionFault::CatalogueKeyTwice;
+    assert_eq!(world.fault(&twice.into()), Fault::Action { at: 1, fault });
+    world.decide(&[replace(present, one)]).unwrap();
+    world.decide(&[replace(one, two)]).unwrap();
+    assert_eq!(world.state.catalogue_key(), two);
+}
+
+#[test]
 fn catalogue_key_policy_and_version_are_replaced_from_what_they_are() {
     let mut world = World::new(4, 1);
     let present = world.state.catalogue_key();

@@ -269,21 +269,30 @@ fn a_request_about_another_subject_than_the_certificates_leaves_no_trace() {
 }
 
 #[test]
-fn a_subject_may_be_blinded_under_any_catalogue_key_of_the_chain_and_no_other() {
+fn a_subject_is_blinded_under_the_catalogue_key_of_its_certificate_or_a_later_one() {
     let world = world();
-    let keys = rotated();
+    let keys = rotated(1);
     let stranger = CatalogueKey(Secret::from_bytes([11; 32]));
     let (one, two, on) = (subject("one"), subject("two"), day("2026-06-30"));
-    let decide = |subject| {
+    let decide_under = |keys: &CatalogueKeys, subject| {
         let request = Retrieval {
             subject,
             ..retrieval()
         };
-        decide_by(&keys, &world.catalogue, &request, noon())
+        decide_by(keys, &world.catalogue, &request, noon())
     };
-    for key in keys.iter() {
+    let decide = |subject| decide_under(&keys, subject);
+    for key in keys.of_chain() {
         assert!(decide(key.blind(&one, on)).unwrap().show.is_some());
     }
+    // The record names a height at which the first key was not in force any more.
+    let later = rotated(0);
+    let under = |key: &CatalogueKey| decide_under(&later, key.blind(&one, on));
+    assert!(under(later.present()).unwrap().show.is_some());
+    assert!(matches!(
+        under(&catalogue_key()),
+        Err(DecideError::Improper(Improper::Subject))
+    ));
     for wrong in [stranger.blind(&one, on), keys.present().blind(&two, on)] {
         let refused = decide(wrong);
         assert!(matches!(

@@ -143,22 +143,22 @@ fn who_looked_at_a_subjects_data_is_found_in_all_logs_on_all_days_oldest_first()
 #[test]
 fn receipts_are_found_under_each_catalogue_key_in_order_and_in_pages() {
     let world = World::new();
-    let keys = rotated();
-    let [before, present] = [keys.first(), keys.present()];
+    let keys = rotated(1);
+    let (before, present) = (catalogue_key(), keys.present());
     let next_tag = SubjectTag(hash(Purpose::Subject, b"one under the next key"));
     let on = day("2026-06-30");
     let all = [
         before.blind(&subject("one"), on),
         present.blind(&subject("one"), on),
         present.blind(&next_tag, on),
-        // Of an asker that had not heard of the key that the certificate is under.
+        // Nobody has a certificate and lacks the key that it is under.
         before.blind(&next_tag, on),
     ];
     let of_others = present.blind(&subject("two"), on);
     let looked = |subject| Entry::AccessLogRead(AccessLogRead { subject });
     let entries = [all[3], all[0], of_others, all[2], all[1], all[0]].map(looked);
     let seqs = world.write(ASKER, noon(), entries.into());
-    let expected: Vec<u64> = [0, 1, 3, 4, 5].map(|at| seqs[at]).into();
+    let expected: Vec<u64> = [1, 3, 4, 5].map(|at| seqs[at]).into();
     for limit in [1, 2, 3, 100] {
         let (mut found, mut page) = (Vec::new(), None);
         loop {

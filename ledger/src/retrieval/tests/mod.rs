@@ -54,12 +54,12 @@ fn signing_key(department: &DepartmentCode) -> SigningKey {
     SigningKey::from_seed(&[place.unwrap() as u8 + 1; 32])
 }
 
-/// The keys of the network once it has replaced its first.
-fn rotated() -> CatalogueKeys {
+/// The keys of the network once it has replaced its first, by the block of a height.
+fn rotated(since: u64) -> CatalogueKeys {
     let keys = [catalogue_key(), CatalogueKey(Secret::from_bytes([10; 32]))];
     let chain: Vec<_> = keys.iter().map(CatalogueKey::commitment).collect();
     let held: HeldCatalogueKeys = keys.into_iter().collect();
-    held.all(chain).unwrap()
+    held.all([0, since].into_iter().zip(chain)).unwrap()
 }
 
 fn catalogue_keys() -> CatalogueKeys {

@@ -420,6 +420,8 @@ words! {
         LookupNotRecorded = "urn:certmesh:problem:lookup-not-recorded",
         /// a catalogue key of the network is not here, so that nobody can be looked up for certain
         CatalogueKeyMissing = "urn:certmesh:problem:catalogue-key-missing",
+        /// decisions of the members are not here that a log held here names, so that nobody can be looked up for certain
+        DecisionsMissing = "urn:certmesh:problem:decisions-missing",
         /// the log is forked, or breaks a rule of logs
         LogFrozen = "urn:certmesh:problem:log-frozen",
         /// more requests than the node takes at a time

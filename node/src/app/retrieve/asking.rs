@@ -96,7 +96,7 @@ impl Asking {
         if let Some(refusal) = self.peer.append_refusal() {
             return Err(refusal);
         }
-        self.peer.catalogue_keys()?;
+        self.peer.present_catalogue_key()?;
         let asking = self.clone();
         let with_attachments = fetch.wants_attachments();
         let wanted = self.read(move || asking.wanted(fetch)).await?;
@@ -190,7 +190,7 @@ impl Asking {
 
     fn sign(&self, wanted: Wanted) -> Result<Sent, Refusal> {
         let signs = self.peer.keys.in_force()?;
-        let keys = self.peer.catalogue_keys()?;
+        let key = self.peer.present_catalogue_key()?;
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|error| {
             tracing::error!(%error, "the system provides no random bytes");
@@ -203,7 +203,7 @@ impl Asking {
             asker: self.peer.department,
             key_epoch: signs.epoch,
             matter: wanted.matter,
-            subject: keys.present().blind(&certificate.subject, day),
+            subject: key.blind(&certificate.subject, day),
             fields: Bounded::first(wanted.fields),
             certificate: certificate.id.clone(),
             purpose: wanted.purpose,

@@ -312,6 +312,7 @@ async fn what_the_peer_refuses_arrives_with_its_status() {
             },
             503,
         ),
+        (Refusal::DecisionsMissing { known: 2, named: 5 }, 503),
         (Refusal::LogFrozen(StoppedBy::Forked { at: 7 }), 503),
         (
             Refusal::UnknownType {

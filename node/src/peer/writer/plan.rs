@@ -6,6 +6,7 @@ use certmesh_api::{Fault, FaultKind};
 use certmesh_ledger::bodies::{Body, FileId};
 use certmesh_ledger::catalogue::Batch;
 use certmesh_ledger::crypto::hash::{Hash, Purpose, hash_parts};
+use certmesh_ledger::crypto::keys::{CatalogueKey, FieldKey, Secret};
 use certmesh_ledger::id::{Date, is_born_after};
 use certmesh_ledger::log::Log;
 use certmesh_ledger::record::{
@@ -126,6 +127,23 @@ fn prepare_all(
             .map(ready)
             .collect(),
     }
+}
+
+/// What is issued with all that is made under keys of the moment put under one that is the same each time: a retry is the same
+/// request after the catalogue key was replaced, and where an older one is missing.
+fn asked_for(field_key: &FieldKey, issued: CertificateIssued, body: &Body) -> CertificateIssued {
+    let key = field_key.content_key(&issued.id);
+    let tagging = CatalogueKey(Secret::from_bytes(*key.0.expose()));
+    CertificateIssued {
+        subject: tagging.subject_tag(body.holder_kind, &body.holder_code),
+        field_root: commit_fields(&key, &issued.id, &[], &body.fields),
+        ..issued
+    }
+}
+
+fn content_of(asked: &Entry) -> Hash {
+    let parts: [&[u8]; 2] = [&asked.kind().to_le_bytes(), &asked.content()];
+    hash_parts(Purpose::Request, &parts)
 }
 
 /// A plan as it grows.
@@ -334,29 +352,27 @@ impl Planning<'_> {
         }))
     }
 
-    /// What a request asks for, as a hash: an issue's fields under a key that is the same each time, and nothing of what
-    /// its type's definition adds.
+    /// What a request asks for, as a hash: an issue's holder and fields under a key that is the same each time, and nothing of
+    /// what its type's definition adds.
     fn content(&self, entry: &Entry, kept: Option<&Kept>) -> Hash {
         let asked = match (
             entry,
             kept.and_then(|kept| Some((kept, kept.body.as_ref()?))),
         ) {
             (Entry::CertificateIssued(issued), Some((kept, body))) => {
-                let key = self.peer.field_key.content_key(&issued.id);
-                &Entry::CertificateIssued(CertificateIssued {
-                    field_root: commit_fields(&key, &issued.id, &[], &body.fields),
+                let asked = CertificateIssued {
                     definition: undefined(self.peer),
                     sharing: match kept.default_sharing {
                         true => SharingClass::Conditional,
                         false => issued.sharing,
                     },
                     ..issued.clone()
-                })
+                };
+                &asked_for(&self.peer.field_key, asked, body).into()
             }
             _ => entry,
         };
-        let parts: [&[u8]; 2] = [&asked.kind().to_le_bytes(), &asked.content()];
-        hash_parts(Purpose::Request, &parts)
+        content_of(asked)
     }
 
     /// Whether the key came with another content before.
@@ -369,5 +385,50 @@ impl Planning<'_> {
                 tracing::warn!(%error, "idempotency key not looked up");
                 false
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use certmesh_ledger::id::HolderKind;
+    use certmesh_ledger::record::{DefinitionRef, FieldRoot, RecordHash, Validity};
+
+    use super::*;
+
+    #[test]
+    fn a_retry_asks_for_the_same_after_the_catalogue_key_was_replaced() {
+        let field_key = FieldKey(Secret::from_bytes([1; 32]));
+        let kind = HolderKind::OrdinaryPassport;
+        let content = |catalogue_key: u8, code: &str| {
+            let tagging = CatalogueKey(Secret::from_bytes([catalogue_key; 32]));
+            let body = Body {
+                holder_kind: kind,
+                holder_code: code.to_owned(),
+                fields: BTreeMap::new(),
+                attachments: BTreeMap::new(),
+            };
+            let definition = DefinitionRef {
+                log: certmesh_ledger::names::LogId::first("11430000006122244L".parse().unwrap()),
+                seq: 0,
+                hash: RecordHash::NONE,
+            };
+            let issued = CertificateIssued {
+                id: "1.2.156.3005.2.11100000000013338W011.11430000006122244L.20230000403.001.U"
+                    .parse()
+                    .unwrap(),
+                holder_kind: kind,
+                subject: tagging.subject_tag(kind, code),
+                validity: Validity::new(Date::MIN, None).unwrap(),
+                sharing: SharingClass::Conditional,
+                definition,
+                field_root: FieldRoot(Hash::ZERO),
+                succession: None,
+            };
+            content_of(&asked_for(&field_key, issued, &body).into())
+        };
+        assert_eq!(content(3, "E00000001"), content(4, "E00000001"));
+        assert_ne!(content(3, "E00000001"), content(3, "E00000002"));
     }
 }
