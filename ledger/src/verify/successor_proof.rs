@@ -70,6 +70,16 @@ impl SuccessorProof {
         })
     }
 
+    /// Whether its checkpoint, or another member's signature under it, is of that governance height or a later one, as far as it
+    /// says so itself.
+    pub(super) fn is_since(&self, height: u64) -> bool {
+        is_since(
+            self.checkpoint.checkpoint.height,
+            &self.cosignatures,
+            height,
+        )
+    }
+
     /// Checks every signature and proof in it.
     pub(super) fn verify(
         self,
@@ -125,7 +135,19 @@ fn said(
     }
 }
 
+/// Whether a checkpoint, or a signature under it, was made by who knew governance up to a height.
+fn is_since(checkpoint: u64, cosignatures: &[Cosignature], height: u64) -> bool {
+    let mut known = cosignatures.iter().map(|one| one.governance.height);
+    checkpoint >= height || known.any(|known| known >= height)
+}
+
 impl VerifiedSuccessor {
+    /// Whether its checkpoint was signed, by its department or a witness that counts, as of that governance height or a later
+    /// one: an older one says nothing of what the department did since.
+    pub(super) fn is_since(&self, height: u64) -> bool {
+        is_since(self.checkpoint.height, &self.cosignatures, height)
+    }
+
     /// The latest time signed in it, ms, and the department that signed it.
     pub(super) fn dated(&self) -> (u64, DepartmentCode) {
         let by = self.checkpoint.log.department;

@@ -722,7 +722,8 @@ missing-status-since = its status since record { $at }, from where on its depart
 missing-later-version = its status since record { $at } of its log, which is of a later version of certmesh; upgrade this peer
 missing-successor-since = what was changed in the log of { $log }, of a successor of its department, since record { $at }, from where on that is in dispute
 missing-successor-unread = what record { $at } of the log of { $log }, of a successor of its department, says, which is of a later version of certmesh; upgrade this peer
-missing-successor = what { $department } says of it, who changes its status by now: the proof was made before that was decided; get a new one
+missing-successor = what { $department } says of it, who changes its status by now: what the proof shows of it was signed before that was decided; get a new one
+missing-rest = what the log of { $log } says up to where it ended when that department was removed, at { $size } records: the proof shows only a part of it; get a new one
 missing-witness = another member's signature under the checkpoint of the proof: nobody but the issuer vouches for it, and an issuer can sign a history that it shows to nobody else
 
 searched-nothing-held = nothing of the log of { $log } has arrived here yet
@@ -749,7 +750,7 @@ no-proof-later-version = record { $seq } of the log of { $log } is of a later ve
 no-proof-missing = what is missing: { $missing }
 no-proof-not-authorised = the certificate is not valid: { $why }
 no-proof-claimed = several departments of its division claim to have issued it; they have to settle which of them did
-no-proof-successor = the log of { $log }, of a successor of its department, has no signed head yet that a proof could show; once that department records anything, ask again
+no-proof-successor = the log of { $log }, of a successor of its department, has no signed head yet of since that department changes the certificate's status; once it records anything, ask again
 no-proof-too-large = the proof would take { $found } bytes, at most { $limit } are allowed: its type was defined again too often
 
 ## A verdict in one sentence

@@ -71,6 +71,7 @@ coded! {
         "successor-since" SuccessorSince { log: String, at: u64 },
         "successor-unread" SuccessorUnread { log: String, at: u64 },
         "successor" Successor { department: DepartmentCode },
+        "rest" Rest { log: String, size: u64 },
         "witness" Witness,
     }
 }
@@ -272,6 +273,10 @@ pub fn missing(what: &Missing) -> String {
         },
         Missing::Successor(department) => Lacks::Successor {
             department: *department,
+        },
+        Missing::Rest { log, size } => Lacks::Rest {
+            log: log.to_string(),
+            size: *size,
         },
         Missing::Witness => Lacks::Witness,
     })

@@ -219,16 +219,22 @@ impl Net {
 
     pub(super) fn bundle_of(&self, id: &CertificateId, witnesses: &[usize]) -> Bundle {
         let cosign = |checkpoint: &crate::log::VerifiedCheckpoint| {
-            let sign = |n: &usize| {
-                let ring = KeyRing::from(self.world.own(*n).operating.clone());
-                let keys = OperatingKeys::new(self.members.clone(), code(*n), ring);
-                let signs = keys.in_force().unwrap();
-                Cosignature::sign(&self.members, checkpoint, code(*n), self.time_ms, &signs)
-            };
-            witnesses.iter().map(sign).collect()
+            let signed = witnesses.iter().map(|n| self.cosign(checkpoint, *n));
+            signed.collect()
         };
         let bundle = Bundle::gather(&self.catalogue, id, cosign);
         bundle.unwrap().unwrap()
+    }
+
+    pub(super) fn cosign(
+        &self,
+        checkpoint: &crate::log::VerifiedCheckpoint,
+        by: usize,
+    ) -> Cosignature {
+        let ring = KeyRing::from(self.world.own(by).operating.clone());
+        let keys = OperatingKeys::new(self.members.clone(), code(by), ring);
+        let signs = keys.in_force().unwrap();
+        Cosignature::sign(&self.members, checkpoint, code(by), self.time_ms, &signs)
     }
 
     /// What a proof says to a reader who knows these members.

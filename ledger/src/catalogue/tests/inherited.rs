@@ -562,6 +562,76 @@ fn a_proof_that_leaves_out_a_successor_or_shows_another_is_never_a_yes() {
     assert!(matches!(early, Err(BundleError::Early { .. })), "{early:?}");
 }
 
+/// The head that a department's log has by now, with what it says of a certificate that it need not have inherited.
+fn leg(net: &Net, by: usize, serial: &str, witnesses: &[usize]) -> RawSuccessor {
+    let log = net.log(by);
+    let of = (&code(ISSUER), &net.id(serial));
+    let (checkpoint, _, status) = log.prove_inherited(of.0, of.1).unwrap();
+    RawSuccessor {
+        cosignatures: Bounded::first(witnesses.iter().map(|n| net.cosign(&checkpoint, *n))),
+        checkpoint: checkpoint.signed().clone(),
+        status,
+        change: None,
+    }
+}
+
+#[test]
+fn a_successor_s_head_of_before_it_inherited_shows_nothing_of_what_it_did_since() {
+    let mut net = Net::new();
+    net.issue("1");
+    net.issue_in(HEIR, "9");
+    let before = leg(&net, HEIR, "1", &WITNESSES);
+    net.remove(ISSUER, Some(HEIR));
+    let since = net.members.history().height();
+    assert_eq!(
+        net.members.history().inherited_since(&code(ISSUER)),
+        Some(since)
+    );
+    // Nobody has signed anything of it since, so no proof is made.
+    let none = Bundle::gather(&net.catalogue, &net.id("1"), |_| Vec::new());
+    let log = LogId::first(code(HEIR));
+    assert!(
+        matches!(none, Err(crate::verify::GatherError::Successor { log: of }) if of == log),
+        "{none:?}"
+    );
+    // A witness that knows of the removal says that this was its newest by then.
+    let witnessed = leg(&net, HEIR, "1", &[0]);
+    let own = net.raw("1");
+    net.changes(HEIR, "1", Action::Revoke, Status::Valid);
+    assert_eq!(net.read_raw(&net.raw("1")), Ok(revoked()));
+    let missing = Verdict::Unknown(vec![Missing::Successor(code(HEIR))]);
+    let old = with_successors(&own, &[&before]);
+    assert_eq!(net.read_raw(&old), Ok(missing));
+    let then = with_successors(&own, &[&witnessed]);
+    assert_eq!(net.read_raw(&then), Ok(Verdict::Valid), "as of then");
+}
+
+#[test]
+fn the_last_log_shown_is_held_to_its_end_if_its_department_was_removed() {
+    let rest = |by, size| {
+        let log = LogId::first(code(by));
+        Ok(Verdict::Unknown(vec![Missing::Rest { log, size }]))
+    };
+    let mut net = Net::new();
+    net.issue("1");
+    net.remove(ISSUER, Some(HEIR));
+    net.issue_in(HEIR, "9");
+    let before = net.raw("1");
+    net.changes(HEIR, "1", Action::Revoke, Status::Valid);
+    net.remove(HEIR, None);
+    assert_eq!(net.read_raw(&net.raw("1")), Ok(revoked()));
+    assert_eq!(net.read_raw(&before), rest(HEIR, 2));
+    // Also where the one after it shows nothing, since its log ended empty.
+    let mut net = Net::new();
+    net.issue("1");
+    let before = net.raw("1");
+    net.change("1", Action::Revoke);
+    net.remove(ISSUER, Some(HEIR));
+    net.remove(HEIR, None);
+    assert_eq!(net.read_raw(&net.raw("1")), Ok(revoked()));
+    assert_eq!(net.read_raw(&before), rest(ISSUER, 2));
+}
+
 #[test]
 fn an_older_head_of_the_issuer_shows_nothing_beside_its_successor_s() {
     let mut net = Net::new();
