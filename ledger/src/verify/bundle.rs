@@ -233,6 +233,8 @@ pub struct VerifiedBundle {
     pub status: Option<StatusEntry>,
     /// The record that gave the status.
     pub change: Option<SignedRecord>,
+    /// Which of the successors gave the status, if one did.
+    status_by: Option<usize>,
     /// What it doesn't show of what those on the department's way said by now.
     unshown: Option<Missing>,
     authority: Authority,
@@ -395,6 +397,7 @@ impl Bundle {
             _ => change,
         };
         let status = decided.map(|(_, entry)| entry);
+        let status_by = decided.and_then(|(place, _)| place.checked_sub(1));
         dated = successors
             .iter()
             .map(VerifiedSuccessor::dated)
@@ -428,6 +431,7 @@ impl Bundle {
             successors,
             status,
             change,
+            status_by,
             unshown,
             dated,
         })
@@ -779,6 +783,15 @@ impl VerifiedBundle {
     pub fn known_by(&self) -> &VerifiedCheckpoint {
         let last = self.successors.last();
         last.map_or(&self.checkpoint, |last| &last.checkpoint)
+    }
+
+    /// Log and position of the record that gave the status; `None` for plainly valid.
+    pub fn status_at(&self) -> Option<(LogId, u64)> {
+        let seq = self.status?.seq;
+        let log = self
+            .status_by
+            .map_or(&self.checkpoint, |n| &self.successors[n].checkpoint);
+        Some((log.log, seq))
     }
 
     /// The witnesses of that checkpoint.

@@ -187,6 +187,7 @@ fault-not-next-version =
     }
 fault-predecessor-unknown = predecessor { $id } is in no log held here; its issuer's latest records may not have arrived yet
 fault-predecessor-elsewhere = predecessor { $id } is in the log of department { $department }; only that department replaces it, or records it as transferred-out for this one to issue a `transfer`
+fault-predecessor-inherited = predecessor { $id } is in the log of department { $department }, which was removed: issue a certificate without predecessor, and revoke that one
 fault-predecessor-status = predecessor { $id } is { $status }; only a valid certificate can be replaced
 fault-predecessor-own = predecessor { $id } is in this department's own log; a transfer is from another department
 fault-predecessor-outside = predecessor { $id } was issued by no member of this network, so its transfer can't be checked; issue without predecessor
@@ -253,6 +254,7 @@ fault-purpose-unwanted = is only for a search by holder
 fault-several-sub-matters = has several sub-matters; name one of { $parts }
 fault-others-matter = is another department's; a department accepts cases of its own matters for good
 fault-claimed = several departments of its division claim this certificate; they have to settle which one issued it
+fault-status-unsaid = the certificate's status can't be said, since too many records say something of it; only what ends it can be recorded
 fault-idempotency-key = must appear once and be 1 to { $most } visible ASCII characters
 fault-parameter = the parameters are: { $known }
 fault-given-twice = appears twice
@@ -317,10 +319,13 @@ refusal-not-this-department = { $named } is not this department; this peer appen
 refusal-dates-out-of-order = valid_until ({ $until }) is before valid_from ({ $from }); swap or correct them
 refusal-duplicate-certificate = a certificate with this identifier was issued before; a new version needs a new identifier
 refusal-other-department = the certificate was issued by { $issuer }; { $removed ->
-        [true] that department was removed{ $successor ->
-            [none] {" "}without a successor, so nobody changes its certificates any more
-           *[other] , and its successor { $successor } alone changes its certificates' statuses
-        }, and nobody else has the fields
+        [true] that department was removed{ $own ->
+            [true] , and this one changes the statuses of its certificates, and nothing else: it has none of the fields, and issues a certificate of its own instead of renewing one
+           *[false] { $successor ->
+                [none] {" "}without a successor, so nobody changes its certificates any more
+               *[other] , and its successor { $successor } alone changes its certificates' statuses
+            }, and nobody else has the fields
+        }
        *[false] only that department can change it, and only it keeps the fields
     }
 refusal-erased = the certificate's fields were erased, and its attachments with them: nobody can read them again
@@ -350,6 +355,9 @@ refusal-log-read-only = { $why }
 refusal-clock-off = nothing is recorded while the clock may be wrong: { $why }
 refusal-lookup-not-recorded = what a person holds is not shown while the look-up journal can't be written: { $why }
 refusal-log-frozen = { $why }; the log is frozen, and the members have to decide how it begins again
+refusal-not-settled = { $why }
+unsettled-not-whole = not all that was kept of the log of { $log } is held here yet, so what it says of the certificate is not known; try again in a moment
+unsettled-changed = the certificate was changed meanwhile; try again
 refusal-overloaded = the node is at its limit of simultaneous work; try again in { $retry_after_s } s
 refusal-storage-full = the disk has { $free } MiB free, { $needed } MiB are needed so that the log keeps its reserve; make room, or send less
 refusal-uploads-waiting = { $waiting } MiB of this client's uploads wait for certificates, and { $needed } MiB more would exceed its limit of { $limit } MiB; issue the certificates they belong to, or wait until they are removed after 24 hours

@@ -17,6 +17,7 @@ pub(super) struct Net {
     pub(super) members: Membership,
     pub(super) catalogue: Catalogue,
     pub(super) definition: DefinitionRef,
+    pub(super) place: Place,
     time_ms: u64,
 }
 
@@ -32,7 +33,7 @@ impl Net {
             segment_records: 8,
             index_key: crate::crypto::keys::IndexKey::from_transport_seed(&[7; 32]),
         };
-        let opened = Catalogue::open(place, members.clone(), code(1)).unwrap();
+        let opened = Catalogue::open(place.clone(), members.clone(), code(1)).unwrap();
         let mut catalogue = opened.catalogue;
         known_for_whole(&mut catalogue);
         let mut net = Net {
@@ -40,6 +41,7 @@ impl Net {
             members,
             catalogue,
             definition: defined(),
+            place,
             time_ms: 1,
         };
         net.definition = net.define(0, &[]);
