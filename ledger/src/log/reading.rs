@@ -74,6 +74,16 @@ pub enum ReadError {
         /// The first such record.
         seq: u64,
     },
+    /// What is asked for depends on decisions of the members that were not known here when the log was opened.
+    #[error(
+        "what log {log} says depends on the members' decisions up to governance height {height}, which have to arrive here first"
+    )]
+    Decisions {
+        /// Which log.
+        log: crate::names::LogId,
+        /// Up to where they have to be known.
+        height: u64,
+    },
 }
 
 impl From<ReadError> for io::Error {

@@ -115,7 +115,7 @@ impl Trial {
                 _ => {
                     self.unread = self
                         .unread
-                        .or_else(|| Some(log.unreadable(&link.record)?.seq))
+                        .or_else(|| Some(log.unreadable(&link.record)?.seq));
                 }
             }
             let may = self.definitions.take(|| log.definitions(), link);

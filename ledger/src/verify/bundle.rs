@@ -103,6 +103,14 @@ pub enum GatherError {
         /// That log.
         log: LogId,
     },
+    /// A successor of its department was removed, and no head over what was kept of its log is held here.
+    #[error(
+        "no signed head over just what was kept of {log} is held here, the log of a successor of its department that was removed"
+    )]
+    Ended {
+        /// That log.
+        log: LogId,
+    },
     /// The definitions take more than a proof may hold.
     #[error(
         "the proof would take {0} bytes, at most {MAX_BUNDLE} are allowed: its type was defined again too often"

@@ -51,12 +51,17 @@ impl SuccessorProof {
         (department, id): (&DepartmentCode, &CertificateId),
         cosignatures: &impl Fn(&VerifiedCheckpoint) -> Vec<Cosignature>,
     ) -> Result<SuccessorProof, GatherError> {
-        let nothing = || GatherError::Successor {
-            log: LogId::first(*successor),
+        let nothing = |log| {
+            let history = catalogue.members().history();
+            match history.ended_by_removal(successor) {
+                Some(_) => GatherError::Ended { log },
+                None => GatherError::Successor { log },
+            }
         };
-        let log = catalogue.log_of(successor).ok_or_else(nothing)?;
+        let held = catalogue.log_of(successor);
+        let log = held.ok_or_else(|| nothing(LogId::first(*successor)))?;
         let (checkpoint, entry, status) = match log.prove_inherited(department, id) {
-            Err(ReadError::Empty(log)) => return Err(GatherError::Successor { log }),
+            Err(ReadError::Empty(log)) => return Err(nothing(log)),
             proved => proved?,
         };
         let change = entry.map(|entry| log.record(entry.seq)).transpose()?;

@@ -758,7 +758,9 @@ no-proof-later-version = record { $seq } of the log of { $log } is of a later ve
 no-proof-missing = what is missing: { $missing }
 no-proof-not-authorised = the certificate is not valid: { $why }
 no-proof-claimed = several departments of its division claim to have issued it; they have to settle which of them did
-no-proof-successor = the log of { $log }, of a successor of its department, has no signed head yet of since that department changes the certificate's status; once it records anything, ask again
+no-proof-successor = the log of { $log }, of a successor of its department, has no signed head yet of since that department changes the certificate's status; ask again once it has recorded anything, or in 12 hours
+no-proof-ended = no signed head over just what was kept of the log of { $log } is held here, of a successor of its department that was removed in its turn; ask another department's node for the proof
+no-proof-decisions = what the log of { $log } says depends on the members' decisions up to governance height { $height }, which this peer had lost; ask again when they have arrived
 no-proof-too-large = the proof would take { $found } bytes, at most { $limit } are allowed: its type was defined again too often
 
 ## A verdict in one sentence

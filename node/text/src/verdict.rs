@@ -200,6 +200,18 @@ coded! {
             /// Its log.
             log: String,
         },
+        /// A successor of its department was removed, and no head over what was kept of its log is held.
+        "ended" Ended {
+            /// Its log.
+            log: String,
+        },
+        /// What a log says depends on decisions of the members that were lost here.
+        "decisions" Decisions {
+            /// Which log.
+            log: String,
+            /// The governance height that has to be known.
+            height: u64,
+        },
         /// It would be too long.
         "too-large" TooLarge {
             /// Its length, bytes.
@@ -366,6 +378,10 @@ impl NoProof {
                 log: log.to_string(),
                 seq: *seq,
             },
+            GatherError::Read(ReadError::Decisions { log, height }) => NoProof::Decisions {
+                log: log.to_string(),
+                height: *height,
+            },
             GatherError::Read(error) => return Err(error),
             GatherError::Definition(what) => NoProof::Missing {
                 missing: what.into(),
@@ -373,6 +389,9 @@ impl NoProof {
             GatherError::NotAuthorised(why) => NoProof::NotAuthorised { why: why.into() },
             GatherError::Claimed => NoProof::Claimed,
             GatherError::Successor { log } => NoProof::Successor {
+                log: log.to_string(),
+            },
+            GatherError::Ended { log } => NoProof::Ended {
                 log: log.to_string(),
             },
             GatherError::TooLarge(found) => NoProof::TooLarge {

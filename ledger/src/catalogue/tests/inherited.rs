@@ -847,6 +847,31 @@ fn an_older_head_of_the_issuer_shows_nothing_beside_its_successor_s() {
 }
 
 #[test]
+fn no_proof_is_made_without_a_head_over_what_was_kept_of_a_removed_successor_s_log() {
+    let mut net = Net::new();
+    net.issue("1");
+    net.remove(ISSUER, Some(HEIR));
+    net.issue_in(HEIR, "8");
+    let position = net.position(HEIR);
+    net.issue_in(HEIR, "9");
+    net.decide(Suspend { position });
+    let since = net.members.history().height();
+    let successor = Some(code(NEXT));
+    net.decide(Remove {
+        position,
+        since,
+        successor,
+    });
+    net.issue_in(NEXT, "7");
+    let none = Bundle::gather(&net.catalogue, &net.id("1"), |_| Vec::new());
+    let present = net.members.present_log(&code(HEIR));
+    assert!(
+        matches!(none, Err(crate::verify::GatherError::Ended { log }) if log == present),
+        "{none:?}"
+    );
+}
+
+#[test]
 fn a_successor_that_was_removed_with_an_empty_log_stands_in_no_proof() {
     let mut net = Net::new();
     net.issue("1");
