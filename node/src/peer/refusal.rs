@@ -387,6 +387,7 @@ mod tests {
     fn each_refusal_has_a_text_with_its_arguments_and_each_text_a_refusal() {
         assert_eq!(mismatches::<Refusal>(), Vec::<String>::new());
         assert_eq!(mismatches::<Unreachable>(), Vec::<String>::new());
+        assert_eq!(mismatches::<Unsettled>(), Vec::<String>::new());
     }
 
     #[test]
