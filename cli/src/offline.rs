@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use certmesh_api::{Certificate, Provenance, SuccessorView, Verification};
+use certmesh_api::{Certificate, Provenance, StatusRecord, SuccessorView, Verification};
 use certmesh_ledger::id::{ChinaTime, DepartmentCode};
 use certmesh_ledger::membership::Membership;
 use certmesh_ledger::record::{
@@ -173,6 +173,12 @@ fn describe(
         record: certificate.position.record.clone(),
         seq: certificate.position.seq,
         record_time_ms: certificate.position.time_ms,
+        known_by: Some(checkpoint.log.department.to_string()),
+        known_by_name: members.name_of(&checkpoint.log.department),
+        status_record: bundle.status_at().map(|(log, seq)| StatusRecord {
+            log: log.to_string(),
+            seq,
+        }),
         checkpoint_size: checkpoint.size,
         checkpoint_root: checkpoint.root.to_string(),
         checkpoint_time_ms: checkpoint.time_ms,

@@ -119,6 +119,25 @@ fn chain(
     ))?;
     screen.line(format!("   made {made}"))?;
     let root = printable(&provenance.checkpoint_root);
+    let knows = provenance.known_by.as_ref();
+    let successor = knows.filter(|known_by| **known_by != provenance.department);
+    if let Some(known_by) = successor {
+        let name = named(known_by, provenance.known_by_name.as_deref());
+        screen.line(format!("{arrow} status by the log of its successor {name}"))?;
+    }
+    if let Some(given) = &provenance.status_record {
+        screen.line(format!(
+            "   record {} of the log of {}",
+            grouped(given.seq),
+            printable(&given.log)
+        ))?;
+    }
+    if provenance.checkpoint_size == 0 {
+        return screen.line(format!(
+            "{arrow} it has recorded nothing yet, so no checkpoint says so; answered by {}",
+            names.full(&provenance.answered_by)
+        ));
+    }
     screen.line(format!(
         "{arrow} checkpoint of {}, signed by that department",
         counted(provenance.checkpoint_size, "record")

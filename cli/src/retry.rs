@@ -86,7 +86,12 @@ impl Retry {
 /// Whether a problem is temporary. A log that is being confirmed does, but it may take long: a person sees a note.
 pub(crate) fn is_passing_problem(problem: &Problem, patient: bool) -> bool {
     match problem.kind.known() {
-        Some(ProblemType::Overloaded | ProblemType::RateLimited | ProblemType::Timeout) => true,
+        Some(
+            ProblemType::Overloaded
+            | ProblemType::RateLimited
+            | ProblemType::Timeout
+            | ProblemType::NotSettled,
+        ) => true,
         Some(
             ProblemType::OwnLogUnconfirmed
             | ProblemType::CatalogueKeyMissing

@@ -90,7 +90,7 @@ pub enum Unproven {
         /// Position of the entry.
         seq: u64,
     },
-    /// The certificate's record names a governance height that isn't known here.
+    /// The certificate's record, or one of the log, names a governance height that isn't known here.
     Decisions {
         /// The height.
         height: u64,
@@ -103,6 +103,19 @@ pub enum Unproven {
         /// Where it ended.
         size: u64,
     },
+}
+
+impl Unproven {
+    /// What the first record of a log may say of which it can't be known here what it changes.
+    fn unread(log: LogId, unread: Unread) -> Unproven {
+        match unread.behind {
+            Some(height) => Unproven::Decisions { height },
+            None => Unproven::LaterVersion {
+                log,
+                seq: unread.seq,
+            },
+        }
+    }
 }
 
 /// What is known of a type's definitions from the one on that a certificate names.
@@ -187,7 +200,7 @@ fn by_definitions(
     let Some((first, later)) = known.listings.split_first() else {
         // What can't be read may be the definition.
         return match known.unread.filter(|unread| unread.seq <= seq) {
-            Some(Unread { seq, .. }) => Authority::Unknown(Unproven::LaterVersion { log, seq }),
+            Some(unread) => Authority::Unknown(Unproven::unread(log, unread)),
             None => Authority::NotGiven(NotAuthorised::NotADefinition),
         };
     };
@@ -207,8 +220,8 @@ fn by_definitions(
         return Authority::NotGiven(NotAuthorised::Excluded { seq });
     }
     // It may say anything about the definitions before it and after it.
-    if let Some(Unread { seq, .. }) = known.unread.filter(|unread| unread.time_ms < since_ms) {
-        return Authority::Unknown(Unproven::LaterVersion { log, seq });
+    if let Some(unread) = known.unread.filter(|unread| unread.time_ms < since_ms) {
+        return Authority::Unknown(Unproven::unread(log, unread));
     }
     if known.known_ms < since_ms {
         return Authority::Unknown(match known.disputed_from {

@@ -316,7 +316,11 @@ fn what_is_known_of_the_definitions_may_be_a_day_older_than_the_certificate() {
 #[test]
 fn an_entry_of_a_later_version_may_exclude_the_department() {
     let evidence = |time_ms| DefinitionEvidence {
-        unread: Some(Unread { seq: 7, time_ms }),
+        unread: Some(Unread {
+            seq: 7,
+            time_ms,
+            behind: None,
+        }),
         ..known(vec![version(5, 1, &[])])
     };
     let unknown = Authority::Unknown(Unproven::LaterVersion {

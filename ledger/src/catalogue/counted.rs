@@ -5,14 +5,15 @@
 
 use crate::genesis::Role;
 use crate::governance::{History, Judgement};
-use crate::log::{Log, ReadError, status_after};
+use crate::id::CertificateId;
+use crate::log::{Log, ReadError, StatusEntry, status_after};
 use crate::record::{Entry, Record, SignedRecord, Status};
 
 use super::{Authority, Catalogue, CertificateState};
 
 /// Records about one certificate that are read to find its status where not all of a log counts. A department can write any
-/// number.
-pub(super) const MAX_READ: usize = 10_000;
+/// number. Fewer in tests of this crate, which take minutes to write and read as many.
+pub(super) const MAX_READ: usize = if cfg!(test) { 100 } else { 10_000 };
 
 /// How much of a log is known to count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,39 +96,34 @@ impl Catalogue {
     ) -> Result<Option<CertificateState>, ReadError> {
         let history = self.members.history();
         let way = history.way(&state.log.department);
-        match self.with_own_status(&history, log, state)? {
-            Some(state) if way.len() > 1 => self.with_inherited_status(&history, &way, state),
-            state => Ok(state),
-        }
+        self.with_status_along(&history, &way, log, state)
     }
 
-    /// The same with the status that the records of its own log give it.
-    pub(super) fn with_own_status(
+    /// What the records of a certificate's own log that count say of it; `None` if there are too many to say.
+    pub(super) fn own_status(
         &self,
         history: &History,
         log: &Log,
-        state: CertificateState,
-    ) -> Result<Option<CertificateState>, ReadError> {
+        issued: (&CertificateId, u64),
+    ) -> Result<Option<Option<StatusEntry>>, ReadError> {
+        let (id, seq) = issued;
         if self.standing(history, log)? != Standing::Mixed {
-            return state.with_current_status(log).map(Some);
+            return log.status(id).map(Some);
         }
-        let id = state.certificate().id.clone();
-        let from = state.issued.record().seq.saturating_add(1);
-        let (records, more) = log.about(&id, from, MAX_READ)?;
-        let (mut status, mut status_at) = (Status::Valid, None);
+        let (records, more) = log.about(id, seq.saturating_add(1), MAX_READ)?;
+        let mut status = Status::Valid;
+        let mut says = None;
         for record in records.iter().map(SignedRecord::record) {
-            if let Some(after) = status_after(&record.entry, &id, status)
+            if let Some(after) = status_after(&record.entry, id, status)
                 && self.change_counts(history, log, record)?
             {
                 status = after;
-                status_at = (after != Status::Valid).then_some((log.name().id, record.seq));
+                let seq = record.seq;
+                says = (after != Status::Valid).then_some(StatusEntry { status, seq });
             }
         }
-        Ok((!more).then_some(CertificateState {
-            status,
-            status_at,
-            ..state
-        }))
+        // What ended is not changed by any that were not read.
+        Ok((!more || status.is_final()).then_some(says))
     }
 
     /// Whether a record counts as a change of its department's certificates.

@@ -10,7 +10,7 @@ use crate::names::LogId;
 use crate::record::{Inherited, SignedRecord, Status};
 
 use super::counted::{MAX_READ, Standing};
-use super::{Catalogue, CertificateState, Stale};
+use super::{Catalogue, CertificateState, NotAllowed, Stale};
 
 /// Which of those on a certificate's way decides its status, by its place on the way, and what it says; `None` if none says
 /// anything, which is plainly valid. What each says is given in the order of the way, its department first.
@@ -42,6 +42,11 @@ pub(crate) enum Lacking {
         /// The first record in dispute.
         at: u64,
     },
+    /// What a record of it changed, by decisions of the members up to this height.
+    Decisions {
+        /// The height.
+        height: u64,
+    },
     /// What an entry of it says, that this version can't read.
     Unread {
         /// Which log.
@@ -52,34 +57,38 @@ pub(crate) enum Lacking {
 }
 
 impl Catalogue {
-    /// The same certificate with the status that holds, given what its own log says of it: by what each department on this way
-    /// says in what is held of its log. `None` if there are too many records to say.
-    pub(super) fn with_inherited_status(
+    /// The same certificate with the status that holds by what each department on this way, its own first, says in what is held
+    /// of its log; `None` if that can't be said, since there are too many records to read.
+    pub(super) fn with_status_along(
         &self,
         history: &History,
         way: &[DepartmentCode],
+        log: &Log,
         state: CertificateState,
     ) -> Result<Option<CertificateState>, ReadError> {
-        let [department, successors @ ..] = way else {
-            return Ok(Some(state));
-        };
-        let id = &state.certificate().id;
-        let status = state.status;
-        let own = state.status_at.map(|(_, seq)| StatusEntry { status, seq });
+        let (department, id) = (&state.log.department, &state.certificate().id);
+        let own = self.own_status(history, log, (id, state.issued.record().seq))?;
+        let mut unsaid = own.is_none();
         let mut logs = vec![state.log];
-        let mut said = vec![own];
-        for successor in successors {
+        let mut said = vec![own.flatten()];
+        for successor in way.iter().skip(1) {
+            if is_final(deciding(said.iter().copied())) {
+                break;
+            }
             // Without its log the verdict says that it is missing.
             let Some(log) = self.log_of(successor) else {
                 continue;
             };
-            let Some(says) = self.said_of(history, &log, (department, id))? else {
-                return Ok(None);
-            };
+            let says = self.said_of(history, &log, (department, id))?;
+            unsaid |= says.is_none();
             logs.push(log.name().id);
-            said.push(says);
+            said.push(says.flatten());
         }
         let decided = deciding(said);
+        // One that ended it decides whatever those before it said.
+        if unsaid && !is_final(decided) {
+            return Ok(None);
+        }
         Ok(Some(CertificateState {
             status: decided.map_or(Status::Valid, |(_, entry)| entry.status),
             status_at: decided.map(|(place, entry)| (logs[place], entry.seq)),
@@ -109,7 +118,9 @@ impl Catalogue {
                 says = Some(StatusEntry { status, seq });
             }
         }
-        Ok((!more).then_some(says))
+        // What ended is not changed by any that were not read.
+        let ended = says.is_some_and(|says| says.status.is_final());
+        Ok((!more || ended).then_some(says))
     }
 
     /// What of the logs of a department's successors has to be known before one of its certificates is valid, and isn't, at a
@@ -140,9 +151,12 @@ impl Catalogue {
                     missing.extend(short.flatten().map(Lacking::Newest));
                 }
             }
-            missing.extend(unread.map(|unread| Lacking::Unread {
-                log: id,
-                at: unread.seq,
+            missing.extend(unread.map(|unread| match unread.behind {
+                Some(height) => Lacking::Decisions { height },
+                None => Lacking::Unread {
+                    log: id,
+                    at: unread.seq,
+                },
             }));
         }
         Ok(missing)
@@ -166,41 +180,58 @@ impl Catalogue {
     }
 
     /// What a change by this department of a certificate in a removed department's log has to name, and the status that the
-    /// certificate has by now; `None` if it is in the own log, or not this department's to change.
+    /// certificate has by now, if that can be said: where it can't, only what ends it may be written. `None` if it is in the own
+    /// log, or not this department's to change.
     ///
     /// # Errors
-    /// [`ReadError`].
+    /// [`NotAllowed::Claimed`] if it is both in the own log and inherited, [`NotAllowed::NotWhole`] while less is held than those
+    /// before this department said, and [`ReadError`].
     pub fn inheritance(
         &self,
         id: &CertificateId,
-    ) -> Result<Option<(Inherited, Status)>, ReadError> {
+    ) -> Result<Option<(Inherited, Option<Status>)>, NotAllowed> {
         let own = self.own.department;
         let history = self.members.history();
-        let log = self.log(&self.own);
-        let issued = log.map(|log| log.issue_of(id)).transpose()?.flatten();
-        if issued.is_some() {
-            return Ok(None);
+        // A record in the own log that is no claim says nothing, and must not be changed in the place of what was inherited.
+        let (mut inherited, mut others) = (Vec::new(), false);
+        for claim in self.claims(id)? {
+            match history.inherited(&claim.log.department, &own, history.height()) {
+                true => inherited.push(claim),
+                false => others |= claim.log == self.own,
+            }
         }
-        let ours = |from: &LogId| history.inherited(&from.department, &own, history.height());
-        let claims = self.claims(id)?;
-        let mut claims = claims.into_iter().filter(|claim| ours(&claim.log));
+        let Some(state) = inherited.pop() else {
+            return Ok(None);
+        };
         // Of two that say they issued it nobody knows which is meant.
-        let (Some(state), None) = (claims.next(), claims.next()) else {
-            return Ok(None);
-        };
-        let (status, department) = (state.status, state.log.department);
-        let Some(log) = self.log(&state.log) else {
-            return Ok(None);
-        };
+        if others || !inherited.is_empty() {
+            return Err(NotAllowed::Claimed(id.clone()));
+        }
+        let department = state.log.department;
         let mut way = history.way(&department);
-        way.retain(|on| *on != own);
-        let before = match self.with_own_status(&history, &log, state)? {
-            Some(state) => self.with_inherited_status(&history, &way, state)?,
-            None => None,
+        let before_own: Vec<_> = way.iter().copied().filter(|on| *on != own).collect();
+        for on in &before_own {
+            let log = history.present_log(on);
+            // Each of these was removed, so what it said is all that was kept, whenever it is asked.
+            if self.freshness(&log, 0).is_err() {
+                return Err(NotAllowed::NotWhole(log));
+            }
+        }
+        let Some(log) = self.log(&state.log) else {
+            return Err(NotAllowed::NotWhole(state.log));
         };
-        Ok(before.map(|before| {
-            let from = before.status;
-            (Inherited { department, from }, status)
-        }))
+        let before = self.with_status_along(&history, &before_own, &log, state.clone())?;
+        way.truncate(before_own.len() + 1);
+        let now = self.with_status_along(&history, &way, &log, state)?;
+        // Where it can't be said, it can be what it is ended from: nothing that ended by it becomes valid.
+        let from = before.map_or(Status::Valid, |before| before.status);
+        Ok(Some((
+            Inherited { department, from },
+            now.map(|now| now.status),
+        )))
     }
+}
+
+fn is_final(decided: Option<(usize, StatusEntry)>) -> bool {
+    decided.is_some_and(|(_, entry)| entry.status.is_final())
 }

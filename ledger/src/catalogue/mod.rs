@@ -252,6 +252,18 @@ impl Catalogue {
         Ok(opening)
     }
 
+    /// Other departments' logs in which records named decisions of the members that were not known here, and are by now: what those
+    /// changed is known once the log is [opened again](Catalogue::reopen).
+    pub fn caught_up(&self) -> Vec<LogId> {
+        let known = self.members.history().height();
+        let waits = |log: &Log| log.unread().and_then(|unread| unread.behind);
+        let others = self.logs().filter(|log| log.name().id != self.own);
+        others
+            .filter(|log| waits(log).is_some_and(|height| height <= known))
+            .map(|log| log.name().id)
+            .collect()
+    }
+
     /// Opens the log that a department writes by now, making its files, since the department was admitted or its log ended and
     /// goes on in the next generation: whoever asks sees it once this is done, in place of the one before. `None` if it is open
     /// already, or the own one, which takes another run. Waits for the disk, and nobody who reads waits for it. What is kept of

@@ -8,6 +8,7 @@ use crate::crypto::hash::Hash;
 use crate::genesis::Role;
 use crate::id::{CertificateId, DepartmentCode, IssuerCode, TypeCode};
 use crate::log::{Definitions, Log, NoEffect, Position, ReadError, inherited_key, status_key};
+use crate::names::LogId;
 use crate::record::{
     Basis, CaseTag, CertificateIssued, Decision, DefinitionRef, Entry, GrantMade, GrantWithdrawn,
     Grantee, ImpossibleTransition, Inherited, Misfit, RecordHash, RetrievalDecided, RetrievalHash,
@@ -77,6 +78,37 @@ pub enum NotAllowed {
         /// Who changes its status: that department, its successor, or nobody any more.
         changed_by: Option<DepartmentCode>,
     },
+    /// It is inherited: this department changes its status, and nothing else.
+    #[error(
+        "certificate {id} is in the log of department {department}, which was removed; this department, its successor {own}, changes its \
+         status and nothing else: it has none of its fields, and issues its own instead of renewing it"
+    )]
+    StatusOnly {
+        /// The certificate.
+        id: CertificateId,
+        /// Whose log it is in.
+        department: DepartmentCode,
+        /// This department.
+        own: DepartmentCode,
+    },
+    /// Several departments say that they issued it.
+    #[error(
+        "certificate {0} is in the logs of several departments; they have to settle which of them issued it"
+    )]
+    Claimed(CertificateId),
+    /// Less is held of a removed department's log than what was kept of it.
+    #[error(
+        "not all that was kept of log {0} is held here yet, so what it says is not known; ask again"
+    )]
+    NotWhole(LogId),
+    /// Too many records say something of it.
+    #[error(
+        "the status of certificate {0} can't be said, since there are too many records of it; only what ends it can be recorded"
+    )]
+    Unsaid(CertificateId),
+    /// It was changed since the request was prepared.
+    #[error("certificate {0} was changed meanwhile; ask again")]
+    ChangedMeanwhile(CertificateId),
     /// The change cannot follow the current status.
     #[error("{0}")]
     Impossible(ImpossibleTransition),
@@ -130,6 +162,17 @@ pub enum NotReplaceable {
         /// The predecessor.
         id: CertificateId,
         /// Whose it is.
+        department: DepartmentCode,
+    },
+    /// It was inherited from a removed department.
+    #[error(
+        "predecessor {id} is in the log of department {department}, which was removed: its successor issues a certificate of its own \
+         without predecessor, and revokes this one"
+    )]
+    Inherited {
+        /// The predecessor.
+        id: CertificateId,
+        /// Whose it was.
         department: DepartmentCode,
     },
     /// It is not in force.
@@ -448,6 +491,9 @@ impl<'c> Batch<'c> {
             Err(NotAllowed::OtherDepartment { id, department, .. }) => {
                 return Ok(Some(NotReplaceable::Elsewhere { id, department }));
             }
+            Err(NotAllowed::StatusOnly { id, department, .. }) => {
+                return Ok(Some(NotReplaceable::Inherited { id, department }));
+            }
             Err(_) => return Ok(Some(NotReplaceable::Unknown(id.clone()))),
         };
         let further_part = kind == SuccessionKind::Split
@@ -541,12 +587,18 @@ impl<'c> Batch<'c> {
             }
             None => {
                 self.role(Role::Issue)?;
-                (status_key(&changed.id), self.status(&changed.id)?)
+                (status_key(&changed.id), Some(self.status(&changed.id)?))
             }
         };
-        let status = status.after(changed.action);
-        let status = status.map_err(NotAllowed::Impossible)?;
-        self.statuses.insert(key, status);
+        let after = match status {
+            Some(status) => status
+                .after(changed.action)
+                .map_err(NotAllowed::Impossible)?,
+            // Whatever it was, it ends.
+            None if changed.action.result().is_final() => changed.action.result(),
+            None => return Err(NotAllowed::Unsaid(changed.id.clone())),
+        };
+        self.statuses.insert(key, after);
         Ok(())
     }
 
@@ -643,23 +695,36 @@ impl<'c> Batch<'c> {
         Ok(held.map_or(Status::Valid, |held| held.status))
     }
 
-    /// Status of a certificate that this department inherited, with this batch's changes.
-    fn inherited_status(&self, id: &CertificateId, of: &Inherited) -> Result<Status, NotAllowed> {
+    /// Status of a certificate that this department inherited, with this batch's changes; `None` if it can't be said.
+    fn inherited_status(
+        &self,
+        id: &CertificateId,
+        of: &Inherited,
+    ) -> Result<Option<Status>, NotAllowed> {
         let now = match self.catalogue.inheritance(id)? {
             Some((known, now)) if known == *of => now,
-            _ => return Err(self.others(id, of.department)),
+            Some(_) => return Err(NotAllowed::ChangedMeanwhile(id.clone())),
+            None => return Err(self.others(id, of.department)),
         };
         let key = inherited_key(&of.department, id);
-        Ok(self.statuses.get(&key).copied().unwrap_or(now))
+        Ok(self.statuses.get(&key).copied().or(now))
     }
 
     /// Why another department's certificate can't be changed.
     fn others(&self, id: &CertificateId, department: DepartmentCode) -> NotAllowed {
+        let (id, own) = (id.clone(), self.department);
         let history = self.catalogue.members().history();
-        NotAllowed::OtherDepartment {
-            id: id.clone(),
-            department,
-            changed_by: history.changes_statuses(&department),
+        match history.changes_statuses(&department) {
+            Some(by) if by == own => NotAllowed::StatusOnly {
+                id,
+                department,
+                own,
+            },
+            changed_by => NotAllowed::OtherDepartment {
+                id,
+                department,
+                changed_by,
+            },
         }
     }
 }

@@ -73,6 +73,16 @@ impl History {
         from != to && self.changed_statuses(from, height) == Some(*to)
     }
 
+    /// The height of the removal since which the last one on a department's way is that; `None` where it is the department itself.
+    pub fn inherited_since(&self, code: &DepartmentCode) -> Option<u64> {
+        let way = self.way(code);
+        let before = way.iter().rev().nth(1)?;
+        match self.department_at(before, self.height())?.standing {
+            Standing::Removed { since, .. } => Some(since),
+            Standing::Present | Standing::Suspended { .. } => None,
+        }
+    }
+
     /// The way without successors that were removed with an empty log: these said nothing, and have no head to show it by.
     pub fn way_shown(&self, code: &DepartmentCode) -> Vec<DepartmentCode> {
         let mut way = self.way(code);

@@ -252,13 +252,7 @@ impl Appender {
     pub(super) fn note(&mut self, log: &Log, link: &Link) -> io::Result<()> {
         match &link.record.entry {
             Entry::CertificateIssued(issued) => self.count(log, issued.id.type_code()),
-            entry if log.is_unreadable(entry, link.record.height) => {
-                self.pending.unread.get_or_insert(Unread {
-                    seq: link.record.seq,
-                    time_ms: link.record.time_ms,
-                });
-            }
-            _ => {}
+            _ => self.pending.unread = self.pending.unread.or_else(|| log.unreadable(&link.record)),
         }
         let issued = |id: &CertificateId| Ok(log.issued_before(id, link.record.seq)?);
         let definitions = &mut self.pending.definitions;
@@ -340,7 +334,7 @@ impl Appender {
         log.past_redo(|| self.head_file.write(head))
     }
 
-    /// The first entry, written or committed, that this version can't read. From it on the statuses that this version
+    /// The first record, written or committed, of which it can't be known here what it changes. From it on the statuses that this version
     /// derives need not be the department's.
     pub(super) fn unread(&self, log: &Log) -> Option<Unread> {
         log.unread().or(self.pending.unread)

@@ -48,7 +48,7 @@ impl Log {
     /// A certificate's status and the proof of it, with the checkpoint whose status root that leads to.
     ///
     /// # Errors
-    /// [`ReadError::Empty`] without a checkpoint; [`ReadError::LaterVersion`] when the map can't be derived here.
+    /// [`ReadError::Empty`] without a checkpoint; [`ReadError::LaterVersion`] or [`ReadError::Decisions`] when the map can't be derived here.
     pub fn prove_status(
         &self,
         id: &CertificateId,
@@ -95,8 +95,11 @@ impl Log {
             (view.signed().cloned(), view.unread)
         };
         let checkpoint = checkpoint.ok_or(ReadError::Empty(log))?;
-        if let Some(Unread { seq, .. }) = unread {
-            return Err(ReadError::LaterVersion { log, seq });
+        if let Some(Unread { seq, behind, .. }) = unread {
+            return Err(match behind {
+                Some(height) => ReadError::Decisions { log, height },
+                None => ReadError::LaterVersion { log, seq },
+            });
         }
         let entry = entry(&statuses).map_err(|e| self.io(e))?;
         let proof = statuses.map().prove(key).map_err(|e| self.io(e))?;

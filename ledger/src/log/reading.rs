@@ -74,6 +74,16 @@ pub enum ReadError {
         /// The first such record.
         seq: u64,
     },
+    /// What is asked for depends on decisions of the members that were not known here when the log was opened.
+    #[error(
+        "what log {log} says depends on the members' decisions up to governance height {height}, which have to arrive here first"
+    )]
+    Decisions {
+        /// Which log.
+        log: crate::names::LogId,
+        /// Up to where they have to be known.
+        height: u64,
+    },
 }
 
 impl From<ReadError> for io::Error {
@@ -85,13 +95,15 @@ impl From<ReadError> for io::Error {
     }
 }
 
-/// The first record of a log whose entry this version can't read.
+/// The first record of a log of which it can't be known here what it changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unread {
     /// Its position.
     pub seq: u64,
     /// Its time, ms since 1970 UTC.
     pub time_ms: u64,
+    /// The governance height that has to be known for it; `None` if its entry is one that this version can't read.
+    pub behind: Option<u64>,
 }
 
 /// Why a log stopped.
@@ -225,9 +237,22 @@ impl Log {
             || statuses::inherits(&self.members.history(), &self.name.id.department, record)
     }
 
-    /// Whether it can't be known here what one of its entries says.
-    pub(super) fn is_unreadable(&self, entry: &Entry, height: u64) -> bool {
-        statuses::is_unreadable(&self.members.history(), entry, height)
+    /// A record of it, if it can't be known here what that changes.
+    pub(super) fn unreadable(&self, record: &Record) -> Option<Unread> {
+        let behind = match &record.entry {
+            Entry::Unknown(_) => None,
+            entry => {
+                statuses::inherited(entry)?;
+                let known = self.members.history().height();
+                Some(record.height).filter(|height| *height > known)
+            }
+        };
+        let unread = Unread {
+            seq: record.seq,
+            time_ms: record.time_ms,
+            behind,
+        };
+        (behind.is_some() || matches!(record.entry, Entry::Unknown(_))).then_some(unread)
     }
 
     /// Records under the accepted checkpoint; before the first of a generation, those that this began with.

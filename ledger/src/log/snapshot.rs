@@ -421,7 +421,11 @@ impl Loaded {
         view.segments = segments;
         view.definitions = Arc::new(body.definitions.restore());
         view.issued = body.issued.into_iter().collect::<BTreeMap<_, _>>();
-        view.unread = body.unread.map(|(seq, time_ms)| Unread { seq, time_ms });
+        view.unread = body.unread.map(|(seq, time_ms)| Unread {
+            seq,
+            time_ms,
+            behind: None,
+        });
         drop(view);
         log.unread_below.store(body.size, Ordering::Release);
         *log.snapshots.lock() = Snapshots {

@@ -112,10 +112,11 @@ impl Trial {
                 Entry::CertificateIssued(issued) => {
                     self.issued.insert(status_key(&issued.id));
                 }
-                entry if log.is_unreadable(entry, link.record.height) => {
-                    self.unread.get_or_insert(link.record.seq);
+                _ => {
+                    self.unread = self
+                        .unread
+                        .or_else(|| Some(log.unreadable(&link.record)?.seq));
                 }
-                _ => {}
             }
             let may = self.definitions.take(|| log.definitions(), link);
             let may = may && log.inherits(&link.record);

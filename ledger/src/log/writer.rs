@@ -14,7 +14,7 @@ use crate::record::{Entry, MAX_RECORD, Record, RecordHash, leaf_hash, record_has
 
 use super::append::{AppendError, Appender};
 use super::link::{Link, Tip};
-use super::reading::{Log, Stopped};
+use super::reading::{Log, Stopped, Unread};
 use super::{Change, Checkpoint, VerifiedCheckpoint};
 
 /// Why entries were not appended. None of them was, except for [`WriteError::Append`]: then all of them are in the log
@@ -96,6 +96,17 @@ pub struct Writer {
     pub(super) keys: OperatingKeys,
 }
 
+/// Why nothing is written behind a record of which it can't be known here what it changes.
+fn unreadable(log: &Log, unread: Unread) -> WriteError {
+    match unread.behind {
+        Some(named) => WriteError::Behind {
+            named,
+            known: log.members.history().height(),
+        },
+        None => WriteError::LaterVersion(unread.seq),
+    }
+}
+
 impl Writer {
     /// A writer of this department's own log. Only once other members have confirmed that the log on disk is whole may
     /// it be used.
@@ -150,7 +161,7 @@ impl Writer {
             return Err(WriteError::Restoring { missing });
         }
         if let Some(unread) = appender.unread(&log) {
-            return Err(WriteError::LaterVersion(unread.seq));
+            return Err(unreadable(&log, unread));
         }
         let signs = self.signs(&appender)?;
         let time_ms = appender.tip.time_ms.max(now_ms);
@@ -196,7 +207,7 @@ impl Writer {
             return Ok(None);
         }
         if let Some(unread) = appender.unread(&log) {
-            return Err(WriteError::LaterVersion(unread.seq));
+            return Err(unreadable(&log, unread));
         }
         let signs = self.signs(&appender)?;
         let checkpoint = self.sign(&mut appender, &signs)?;

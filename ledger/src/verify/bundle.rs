@@ -95,11 +95,19 @@ pub enum GatherError {
         "several departments of its division claim to have issued it; they have to settle which of them did"
     )]
     Claimed,
-    /// A successor of its department has recorded nothing yet, so what that one says of it can't be shown.
+    /// A successor of its department has recorded nothing since it is that, so what that one says of it can't be shown.
     #[error(
-        "{log}, the log of a successor of its department, has no signed head yet that a proof could show"
+        "{log}, the log of a successor of its department, has no signed head yet of since it changes the certificate's status"
     )]
     Successor {
+        /// That log.
+        log: LogId,
+    },
+    /// A successor of its department was removed, and no head over what was kept of its log is held here.
+    #[error(
+        "no signed head over just what was kept of {log} is held here, the log of a successor of its department that was removed"
+    )]
+    Ended {
         /// That log.
         log: LogId,
     },
@@ -239,8 +247,10 @@ pub struct VerifiedBundle {
     pub status: Option<StatusEntry>,
     /// The record that gave the status.
     pub change: Option<SignedRecord>,
-    /// Who changes its status by now, as far as the proof doesn't say what that one changed.
-    unshown: Option<DepartmentCode>,
+    /// Which of the successors gave the status, if one did.
+    status_by: Option<usize>,
+    /// What it doesn't show of what those on the department's way said by now.
+    unshown: Option<Missing>,
     authority: Authority,
     /// The latest time in it, ms, and the department that signed it.
     dated: (u64, DepartmentCode),
@@ -273,13 +283,8 @@ impl Bundle {
         let witnesses = cosignatures(&checkpoint).into_iter();
         let mut successors = Vec::new();
         let department = state.log.department;
-        for successor in catalogue
-            .members()
-            .history()
-            .way_shown(&department)
-            .iter()
-            .skip(1)
-        {
+        let history = catalogue.members().history();
+        for successor in history.way_shown(&department).iter().skip(1) {
             let of = (&department, id);
             successors.push(SuccessorProof::gather(
                 catalogue,
@@ -287,6 +292,14 @@ impl Bundle {
                 of,
                 &cosignatures,
             )?);
+        }
+        if let (Some(last), Some(since)) = (successors.last(), history.inherited_since(&department))
+        {
+            let log = last.checkpoint.checkpoint.log;
+            let ended = history.ended_by_removal(&log.department).is_some();
+            if !ended && !last.is_since(since) {
+                return Err(GatherError::Successor { log });
+            }
         }
         let bundle = Bundle {
             successors: Bounded::first(successors),
@@ -387,7 +400,10 @@ impl Bundle {
             successors.push(proof.verify(members, (&log.department, &certificate.id))?);
         }
         // A proof from before the last removal says what was so then, and nothing of what that one's successor did since.
-        let unshown = on_way.next().copied();
+        let unshown = match on_way.next() {
+            Some(next) => Some(Missing::Successor(*next)),
+            None => unshown(&history, &checkpoint, successors.last()),
+        };
         let said = std::iter::once(status).chain(successors.iter().map(|one| one.says));
         let decided = deciding(said);
         let change = match decided {
@@ -395,6 +411,7 @@ impl Bundle {
             _ => change,
         };
         let status = decided.map(|(_, entry)| entry);
+        let status_by = decided.and_then(|(place, _)| place.checked_sub(1));
         dated = successors
             .iter()
             .map(VerifiedSuccessor::dated)
@@ -428,6 +445,7 @@ impl Bundle {
             successors,
             status,
             change,
+            status_by,
             unshown,
             dated,
         })
@@ -470,6 +488,24 @@ pub(super) fn counting(
         }
     }
     Ok(counting)
+}
+
+/// What of all that those on a department's way said is under none of the checkpoints shown, the last of which is given.
+fn unshown(
+    history: &History,
+    own: &VerifiedCheckpoint,
+    last: Option<&VerifiedSuccessor>,
+) -> Option<Missing> {
+    // Of a certificate that nobody inherited a proof speaks as of its own checkpoint, as any does.
+    let since = history.inherited_since(&own.log.department)?;
+    let checkpoint = last.map_or(own, |last| &last.checkpoint);
+    let log = checkpoint.log;
+    match (history.ended_by_removal(&log.department), last) {
+        (Some(size), _) => (checkpoint.size != size).then_some(Missing::Rest { log, size }),
+        // From before it inherited: what it said since may be anything, however many witnessed that.
+        (None, Some(last)) => (!last.is_since(since)).then_some(Missing::Successor(log.department)),
+        (None, None) => None,
+    }
 }
 
 /// Checks that a checkpoint of a removed department's log covers all that is kept of it.
@@ -770,6 +806,15 @@ impl VerifiedBundle {
         last.map_or(&self.checkpoint, |last| &last.checkpoint)
     }
 
+    /// Log and position of the record that gave the status; `None` for plainly valid.
+    pub fn status_at(&self) -> Option<(LogId, u64)> {
+        let seq = self.status?.seq;
+        let log = self
+            .status_by
+            .map_or(&self.checkpoint, |n| &self.successors[n].checkpoint);
+        Some((log.log, seq))
+    }
+
     /// The witnesses of that checkpoint.
     pub fn witnesses(&self) -> &[Cosignature] {
         let last = self.successors.last();
@@ -806,7 +851,7 @@ impl VerifiedBundle {
             stopped_at: None,
             // It is judged as of its checkpoint.
             stale: None,
-            missing_of_successors: self.unshown.map(Missing::Successor).into_iter().collect(),
+            missing_of_successors: self.unshown.iter().cloned().collect(),
             on: reader.on,
         });
         if self.is_witnessed() || reader.issuer_only {

@@ -14,9 +14,10 @@ pub use bundle::{Bundle, BundleError, GatherError, MAX_BUNDLE, Reader, VerifiedB
 pub use successor_proof::VerifiedSuccessor;
 pub use verdict::{Facts, Missing, NotValid, Verdict, judge};
 
-use crate::catalogue::{Catalogue, CertificateState, Lacking, Successor};
+use crate::catalogue::{Catalogue, CertificateState, Lacking, Successor, Unproven};
 use crate::id::{CertificateId, Date};
 use crate::log::{Checkpoint, ReadError};
+use crate::names::LogId;
 use crate::record::{Entry, SignedRecord, Status};
 
 /// A verdict and the records behind it.
@@ -34,8 +35,12 @@ pub struct Verification {
     pub change: Option<SignedRecord>,
     /// What took its place, wherever that is.
     pub successors: Vec<Successor>,
-    /// What the checkpoint says that all this is under.
+    /// What the checkpoint says that its record is under.
     pub checkpoint: Option<Checkpoint>,
+    /// The log by which its status is known: of who changes that by now, or of who ended it.
+    pub known_by: Option<LogId>,
+    /// What the checkpoint of that log says, if it has one.
+    pub known_as_of: Option<Checkpoint>,
 }
 
 impl Verification {
@@ -48,6 +53,8 @@ impl Verification {
             change: None,
             successors: Vec::new(),
             checkpoint: None,
+            known_by: None,
+            known_as_of: None,
         }
     }
 }
@@ -169,7 +176,7 @@ fn judged(
             false => Ok(age_ms),
         })
         .err();
-    let missing_of_successors = {
+    let mut missing_of_successors: Vec<Missing> = {
         let history = catalogue.members().history();
         let lacking = catalogue.lacking_of_successors(&history, &state.log.department, now_ms)?;
         lacking.into_iter().map(Missing::from).collect()
@@ -192,27 +199,48 @@ fn judged(
         None => None,
     };
     let record = state.issued.record();
+    let unread = log.unread();
+    let behind = unread.and_then(|unread| unread.behind);
+    missing_of_successors.extend(behind.map(|height| Lacking::Decisions { height }.into()));
     let verdict = judge(&Facts {
         certificate: state.certificate(),
         seq: record.seq,
         status: state.status,
         successor: successor(change.as_ref()),
         authority: catalogue.authority(&state.log, record, state.certificate())?,
-        unread_at: log.unread().map(|unread| unread.seq),
+        unread_at: unread
+            .filter(|unread| unread.behind.is_none())
+            .map(|unread| unread.seq),
         stopped_at: log.stopped().map(|stopped| stopped.undisputed()),
         stale,
         missing_of_successors,
         on,
     });
+    let known_by = known_by(catalogue, &state);
+    let known_in = catalogue.log(&known_by);
     Ok(Verification {
         id,
         on,
         verdict,
         change,
         successors: catalogue.successors(&state)?,
+        known_by: Some(known_by),
+        known_as_of: known_in.and_then(|log| log.covered()),
         checkpoint: log.covered(),
         state: Some(state),
     })
+}
+
+/// The log by which a certificate's status is known: that in which it ended, else that of who changes it by now, or of the last who
+/// did.
+fn known_by(catalogue: &Catalogue, state: &CertificateState) -> LogId {
+    let ended = state.status_at.filter(|_| state.status.is_final());
+    let history = catalogue.members().history();
+    match (ended, history.way(&state.log.department).as_slice()) {
+        (Some((log, _)), _) => log,
+        (None, [] | [_]) => state.log,
+        (None, [.., last]) => history.present_log(last),
+    }
 }
 
 impl From<Lacking> for Missing {
@@ -220,6 +248,7 @@ impl From<Lacking> for Missing {
         match lacking {
             Lacking::Newest(stale) => Missing::Newest(stale),
             Lacking::Since { log, at } => Missing::SuccessorSince { log, at },
+            Lacking::Decisions { height } => Missing::Definition(Unproven::Decisions { height }),
             Lacking::Unread { log, at } => Missing::SuccessorUnread { log, at },
         }
     }

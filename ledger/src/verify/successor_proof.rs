@@ -51,12 +51,17 @@ impl SuccessorProof {
         (department, id): (&DepartmentCode, &CertificateId),
         cosignatures: &impl Fn(&VerifiedCheckpoint) -> Vec<Cosignature>,
     ) -> Result<SuccessorProof, GatherError> {
-        let nothing = || GatherError::Successor {
-            log: LogId::first(*successor),
+        let nothing = |log| {
+            let history = catalogue.members().history();
+            match history.ended_by_removal(successor) {
+                Some(_) => GatherError::Ended { log },
+                None => GatherError::Successor { log },
+            }
         };
-        let log = catalogue.log_of(successor).ok_or_else(nothing)?;
+        let held = catalogue.log_of(successor);
+        let log = held.ok_or_else(|| nothing(LogId::first(*successor)))?;
         let (checkpoint, entry, status) = match log.prove_inherited(department, id) {
-            Err(ReadError::Empty(log)) => return Err(GatherError::Successor { log }),
+            Err(ReadError::Empty(log)) => return Err(nothing(log)),
             proved => proved?,
         };
         let change = entry.map(|entry| log.record(entry.seq)).transpose()?;
@@ -68,6 +73,16 @@ impl SuccessorProof {
             cosignatures: Bounded::first(witnesses.filter(|one| one.witness != *successor)),
             checkpoint: checkpoint.signed().clone(),
         })
+    }
+
+    /// Whether its checkpoint, or another member's signature under it, is of that governance height or a later one, as far as it
+    /// says so itself.
+    pub(super) fn is_since(&self, height: u64) -> bool {
+        is_since(
+            self.checkpoint.checkpoint.height,
+            &self.cosignatures,
+            height,
+        )
     }
 
     /// Checks every signature and proof in it.
@@ -125,7 +140,19 @@ fn said(
     }
 }
 
+/// Whether a checkpoint, or a signature under it, was made by who knew governance up to a height.
+fn is_since(checkpoint: u64, cosignatures: &[Cosignature], height: u64) -> bool {
+    let mut known = cosignatures.iter().map(|one| one.governance.height);
+    checkpoint >= height || known.any(|known| known >= height)
+}
+
 impl VerifiedSuccessor {
+    /// Whether its checkpoint was signed, by its department or a witness that counts, as of that governance height or a later
+    /// one: an older one says nothing of what the department did since.
+    pub(super) fn is_since(&self, height: u64) -> bool {
+        is_since(self.checkpoint.height, &self.cosignatures, height)
+    }
+
     /// The latest time signed in it, ms, and the department that signed it.
     pub(super) fn dated(&self) -> (u64, DepartmentCode) {
         let by = self.checkpoint.log.department;

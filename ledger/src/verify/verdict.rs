@@ -111,8 +111,15 @@ pub enum Missing {
         /// Position of the first such entry.
         at: u64,
     },
-    /// What a successor of its department says, by a proof that was made before it was that.
+    /// What a successor of its department says, by a proof whose signatures are from before it was that.
     Successor(DepartmentCode),
+    /// What the log of a removed department on its way says beyond what a proof shows, up to where it ended.
+    Rest {
+        /// Which log.
+        log: LogId,
+        /// Records that are kept of it.
+        size: u64,
+    },
     /// Whether what is held of its log, or of that of a successor of its department, is all there is.
     Newest(Stale),
     /// Another member's signature under the checkpoint that a proof rests on.

@@ -614,7 +614,18 @@ pub struct Provenance {
     pub seq: u64,
     /// Time of the record.
     pub record_time_ms: u64,
-    /// Size of the checkpoint the verdict rests on.
+    /// Department under whose checkpoint the status is known: the issuing one, or the successor that changes it since that one was
+    /// removed. Absent from peers of before there were successors.
+    #[schema(value_type = Option<DepartmentCode>)]
+    #[serde(default)]
+    pub known_by: Option<String>,
+    /// Its name.
+    #[serde(default)]
+    pub known_by_name: Option<String>,
+    /// The record that gave the status; absent for plainly valid.
+    #[serde(default)]
+    pub status_record: Option<StatusRecord>,
+    /// Size of the checkpoint by which the status is known; 0 if that department has signed none.
     pub checkpoint_size: u64,
     /// Its Merkle root.
     #[schema(value_type = Hash)]
@@ -630,4 +641,13 @@ pub struct Provenance {
     /// Peer that answered.
     #[schema(value_type = DepartmentCode)]
     pub answered_by: String,
+}
+
+/// Where the record that gave a certificate its status stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StatusRecord {
+    /// Its log.
+    pub log: String,
+    /// Its position.
+    pub seq: u64,
 }

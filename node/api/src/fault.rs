@@ -146,6 +146,7 @@ coded! {
         },
         "predecessor-unknown" PredecessorUnknown { id: CertificateId },
         "predecessor-elsewhere" PredecessorElsewhere { id: CertificateId, department: DepartmentCode },
+        "predecessor-inherited" PredecessorInherited { id: CertificateId, department: DepartmentCode },
         "predecessor-status" PredecessorStatus { id: CertificateId, status: Status },
         "predecessor-own" PredecessorOwn { id: CertificateId },
         "predecessor-outside" PredecessorOutside { id: CertificateId },
@@ -218,6 +219,7 @@ coded! {
         "several-sub-matters" SeveralSubMatters { parts: Vec<String> },
         "others-matter" OthersMatter,
         "claimed" Claimed,
+        "status-unsaid" StatusUnsaid,
         "idempotency-key" IdempotencyKey { most: usize },
         "parameter" Parameter { known: String },
         "given-twice" GivenTwice,
@@ -523,6 +525,9 @@ impl From<NotReplaceable> for FaultKind {
             NotReplaceable::Unknown(id) => Self::PredecessorUnknown { id },
             NotReplaceable::Elsewhere { id, department } => {
                 Self::PredecessorElsewhere { id, department }
+            }
+            NotReplaceable::Inherited { id, department } => {
+                Self::PredecessorInherited { id, department }
             }
             NotReplaceable::Status { id, status } => Self::PredecessorStatus { id, status },
             NotReplaceable::OwnTransfer(id) => Self::PredecessorOwn { id },

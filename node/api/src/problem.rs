@@ -75,6 +75,7 @@ impl ProblemType {
             Self::WrongAnswer => (502, "Wrong answer"),
             Self::IssuerNotAuthorised => (409, "Issuer not authorised"),
             Self::NotVerifiable => (503, "Not verifiable"),
+            Self::NotSettled => (503, "Not settled"),
             Self::Internal => (500, "Internal error"),
         }
     }

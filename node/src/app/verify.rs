@@ -37,7 +37,7 @@ pub(crate) struct Verified {
     pub(crate) verification: Verification,
     /// The name of the certificate's type; `None` when no record is held, or no log defines it.
     pub(crate) type_name: Option<String>,
-    /// Members whose signature under the checkpoint is held.
+    /// Members whose signature is held under the checkpoint by which the status is known.
     pub(crate) cosigned_by: Vec<DepartmentCode>,
     /// When a member last confirmed that what is held of the log is its newest, ms.
     pub(crate) confirmed_ms: Option<u64>,
@@ -63,22 +63,18 @@ impl Verified {
     /// A verdict with what this peer knows beside it.
     pub(super) fn of(peer: &Peer, verification: Verification) -> Verified {
         let state = verification.state.as_ref();
-        let checkpoint = verification.checkpoint.as_ref();
+        let checkpoint = verification.known_as_of.as_ref();
         let witnesses = checkpoint.map(|checkpoint| peer.witnesses_of(checkpoint));
         let witnesses = witnesses.unwrap_or_default().into_iter();
         let history = peer.catalogue.members().history();
         let way = state.map(|state| history.way(&state.log.department));
         let way = way.unwrap_or_default();
         let own = way.contains(&peer.department);
-        // Who changes its status by now: whatever else is held of it, nobody adds to.
-        let changed_in = match way.as_slice() {
-            [] | [_] => state.map(|state| state.log),
-            [.., last] => Some(history.present_log(last)),
-        };
+        let known_by = verification.known_by;
         Verified {
             type_name: state.and_then(|state| type_name(peer, &state.certificate().id.type_code())),
             cosigned_by: witnesses.map(|signed| signed.witness).collect(),
-            confirmed_ms: changed_in.and_then(|log| peer.confirmed_ms(&log)),
+            confirmed_ms: known_by.and_then(|log| peer.confirmed_ms(&log)),
             unconfirmed: own && !peer.own.is_confirmed(),
             answered_by: peer.department,
             verification,

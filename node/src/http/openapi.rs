@@ -311,6 +311,7 @@ const CHANGING: &[ProblemType] = &[
     OtherDepartment,
     ImpossibleTransition,
     IdempotencyMismatch,
+    NotSettled,
 ];
 
 const LOOKING: &[ProblemType] = &[LookupNotRecorded, CatalogueKeyMissing, DecisionsMissing];

@@ -633,6 +633,9 @@ impl Driver {
             self.own_keys_changed(&members);
         }
         self.handle(Event::MembersChanged(changes.departments));
+        for log in self.peer.catalogue.caught_up() {
+            self.reopening.damaged(log);
+        }
         self.open_closed_logs();
         self.show();
     }

@@ -22,7 +22,7 @@ use serde::Serialize;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::Peer;
-use super::writer::Append;
+use super::writer::{Append, not_allowed};
 use crate::peer::Refusal;
 
 /// An entry, the name of its answer, and what was corrected in the request.
@@ -187,11 +187,10 @@ fn attach(
 
 /// Whose certificate a change is of, if this department inherited it.
 fn inherited(peer: &Peer, id: &CertificateId) -> Result<Option<Inherited>, (String, Refusal)> {
-    let found = peer.catalogue.inheritance(id).map_err(|error| {
-        tracing::error!(%error, "whose a certificate is can't be read");
-        (id.to_string(), Refusal::Internal)
-    })?;
-    Ok(found.map(|(inherited, _)| inherited))
+    match peer.catalogue.inheritance(id) {
+        Ok(found) => Ok(found.map(|(inherited, _)| inherited)),
+        Err(why) => Err((id.to_string(), not_allowed(why))),
+    }
 }
 
 /// Makes an entry of what the API checked.

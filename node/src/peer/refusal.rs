@@ -70,6 +70,8 @@ coded! {
             removed: bool,
             /// Who changes its certificates' statuses since.
             successor: Option<String>,
+            /// Whether that is this department.
+            own: bool,
         },
         /// The certificate's fields were erased.
         "erased" Erased,
@@ -173,10 +175,28 @@ coded! {
         "issuer-not-authorised" IssuerNotAuthorised(why: Unauthorised),
         /// What the answer would be checked against is not held here.
         "not-verifiable" NotVerifiable(missing: Option<NoDefinition>),
+        /// What a change goes on from was changed meanwhile, or is still arriving.
+        "not-settled" NotSettled(why: Unsettled),
         /// A fault of the node. The cause is in its log, not in the answer.
         "internal" Internal,
     }
 }
+
+coded! {
+    /// What a change of an inherited certificate waits for.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Unsettled: "unsettled" {
+        /// Not all that was kept of a removed department's log is here.
+        "not-whole" NotWhole {
+            /// Which log.
+            log: String,
+        },
+        /// It was changed since the request was prepared.
+        "changed" Changed,
+    }
+}
+
+certmesh_text::sentences!(Unsettled);
 
 coded! {
     /// Why an issuer's peer did not answer.
@@ -311,6 +331,17 @@ impl Refusal {
             issuer: department.to_string(),
             removed: changed_by != Some(*department),
             successor: successor.map(|by| by.to_string()),
+            own: false,
+        }
+    }
+
+    /// A certificate that this department inherited: it changes its status, and nothing else.
+    pub(crate) fn status_only(department: &DepartmentCode, own: &DepartmentCode) -> Self {
+        Self::OtherDepartment {
+            issuer: department.to_string(),
+            removed: true,
+            successor: Some(own.to_string()),
+            own: true,
         }
     }
 
@@ -370,6 +401,7 @@ mod tests {
     fn each_refusal_has_a_text_with_its_arguments_and_each_text_a_refusal() {
         assert_eq!(mismatches::<Refusal>(), Vec::<String>::new());
         assert_eq!(mismatches::<Unreachable>(), Vec::<String>::new());
+        assert_eq!(mismatches::<Unsettled>(), Vec::<String>::new());
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl Reopening {
         self.open_again(log, wait);
     }
 
-    /// What is on disk of a copy turned out to be damaged: has it opened again.
+    /// What is on disk of a copy turned out to be damaged, or what it changed is known only by now: has it opened again.
     pub(crate) fn damaged(&mut self, log: LogId) {
         if self.waiting.insert(log) {
             self.open_again(log, Duration::ZERO);

@@ -187,6 +187,7 @@ fault-not-next-version =
     }
 fault-predecessor-unknown = predecessor { $id } is in no log held here; its issuer's latest records may not have arrived yet
 fault-predecessor-elsewhere = predecessor { $id } is in the log of department { $department }; only that department replaces it, or records it as transferred-out for this one to issue a `transfer`
+fault-predecessor-inherited = predecessor { $id } is in the log of department { $department }, which was removed: issue a certificate without predecessor, and revoke that one
 fault-predecessor-status = predecessor { $id } is { $status }; only a valid certificate can be replaced
 fault-predecessor-own = predecessor { $id } is in this department's own log; a transfer is from another department
 fault-predecessor-outside = predecessor { $id } was issued by no member of this network, so its transfer can't be checked; issue without predecessor
@@ -253,6 +254,7 @@ fault-purpose-unwanted = is only for a search by holder
 fault-several-sub-matters = has several sub-matters; name one of { $parts }
 fault-others-matter = is another department's; a department accepts cases of its own matters for good
 fault-claimed = several departments of its division claim this certificate; they have to settle which one issued it
+fault-status-unsaid = the certificate's status can't be said, since too many records say something of it; only what ends it can be recorded
 fault-idempotency-key = must appear once and be 1 to { $most } visible ASCII characters
 fault-parameter = the parameters are: { $known }
 fault-given-twice = appears twice
@@ -317,10 +319,13 @@ refusal-not-this-department = { $named } is not this department; this peer appen
 refusal-dates-out-of-order = valid_until ({ $until }) is before valid_from ({ $from }); swap or correct them
 refusal-duplicate-certificate = a certificate with this identifier was issued before; a new version needs a new identifier
 refusal-other-department = the certificate was issued by { $issuer }; { $removed ->
-        [true] that department was removed{ $successor ->
-            [none] {" "}without a successor, so nobody changes its certificates any more
-           *[other] , and its successor { $successor } alone changes its certificates' statuses
-        }, and nobody else has the fields
+        [true] that department was removed{ $own ->
+            [true] , and this one changes the statuses of its certificates, and nothing else: it has none of the fields, and issues a certificate of its own instead of renewing one
+           *[false] { $successor ->
+                [none] {" "}without a successor, so nobody changes its certificates any more
+               *[other] , and its successor { $successor } alone changes its certificates' statuses
+            }, and nobody else has the fields
+        }
        *[false] only that department can change it, and only it keeps the fields
     }
 refusal-erased = the certificate's fields were erased, and its attachments with them: nobody can read them again
@@ -355,6 +360,9 @@ refusal-catalogue-key-missing = a catalogue key is missing on this node ({ $key 
     }): nobody can be looked up for certain here until it has the key, for which it asks the other members; without the key in force nothing is issued either
 refusal-decisions-missing = decisions of the members are missing on this node: it knows them up to block { $known } of governance, and a log that it holds names block { $named }. One of them may have brought another catalogue key: nobody can be looked up for certain and nothing issued here until they are back, which the node gets from the other members
 refusal-log-frozen = { $why }; the log is frozen, and the members have to decide how it begins again
+refusal-not-settled = { $why }
+unsettled-not-whole = not all that was kept of the log of { $log } is held here yet, so what it says of the certificate is not known; try again in a moment
+unsettled-changed = the certificate was changed meanwhile; try again
 refusal-overloaded = the node is at its limit of simultaneous work; try again in { $retry_after_s } s
 refusal-storage-full = the disk has { $free } MiB free, { $needed } MiB are needed so that the log keeps its reserve; make room, or send less
 refusal-uploads-waiting = { $waiting } MiB of this client's uploads wait for certificates, and { $needed } MiB more would exceed its limit of { $limit } MiB; issue the certificates they belong to, or wait until they are removed after 24 hours
@@ -733,7 +741,8 @@ missing-status-since = its status since record { $at }, from where on its depart
 missing-later-version = its status since record { $at } of its log, which is of a later version of certmesh; upgrade this peer
 missing-successor-since = what was changed in the log of { $log }, of a successor of its department, since record { $at }, from where on that is in dispute
 missing-successor-unread = what record { $at } of the log of { $log }, of a successor of its department, says, which is of a later version of certmesh; upgrade this peer
-missing-successor = what { $department } says of it, who changes its status by now: the proof was made before that was decided; get a new one
+missing-successor = what { $department } says of it, who changes its status by now: what the proof shows of it was signed before that was decided; get a new one
+missing-rest = what the log of { $log } says up to where it ended when that department was removed, at { $size } records: the proof shows only a part of it; get a new one
 missing-witness = another member's signature under the checkpoint of the proof: nobody but the issuer vouches for it, and an issuer can sign a history that it shows to nobody else
 
 searched-nothing-held = nothing of the log of { $log } has arrived here yet
@@ -764,7 +773,9 @@ no-proof-later-version = record { $seq } of the log of { $log } is of a later ve
 no-proof-missing = what is missing: { $missing }
 no-proof-not-authorised = the certificate is not valid: { $why }
 no-proof-claimed = several departments of its division claim to have issued it; they have to settle which of them did
-no-proof-successor = the log of { $log }, of a successor of its department, has no signed head yet that a proof could show; once that department records anything, ask again
+no-proof-successor = the log of { $log }, of a successor of its department, has no signed head yet of since that department changes the certificate's status; ask again once it has recorded anything, or in 12 hours
+no-proof-ended = no signed head over just what was kept of the log of { $log } is held here, of a successor of its department that was removed in its turn; ask another department's node for the proof
+no-proof-decisions = what the log of { $log } says depends on the members' decisions up to governance height { $height }, which this peer had lost; ask again when they have arrived
 no-proof-too-large = the proof would take { $found } bytes, at most { $limit } are allowed: its type was defined again too often
 
 ## A verdict in one sentence

@@ -222,6 +222,7 @@ mod tests {
         "address-",
         "taken-",
         "not-counting-",
+        "unsettled-",
     ];
 
     #[test]

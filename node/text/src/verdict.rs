@@ -71,6 +71,7 @@ coded! {
         "successor-since" SuccessorSince { log: String, at: u64 },
         "successor-unread" SuccessorUnread { log: String, at: u64 },
         "successor" Successor { department: DepartmentCode },
+        "rest" Rest { log: String, size: u64 },
         "witness" Witness,
     }
 }
@@ -204,6 +205,18 @@ coded! {
             /// Its log.
             log: String,
         },
+        /// A successor of its department was removed, and no head over what was kept of its log is held.
+        "ended" Ended {
+            /// Its log.
+            log: String,
+        },
+        /// What a log says depends on decisions of the members that were lost here.
+        "decisions" Decisions {
+            /// Which log.
+            log: String,
+            /// The governance height that has to be known.
+            height: u64,
+        },
         /// It would be too long.
         "too-large" TooLarge {
             /// Its length, bytes.
@@ -277,6 +290,10 @@ pub fn missing(what: &Missing) -> String {
         },
         Missing::Successor(department) => Lacks::Successor {
             department: *department,
+        },
+        Missing::Rest { log, size } => Lacks::Rest {
+            log: log.to_string(),
+            size: *size,
         },
         Missing::Witness => Lacks::Witness,
     })
@@ -369,6 +386,10 @@ impl NoProof {
                 log: log.to_string(),
                 seq: *seq,
             },
+            GatherError::Read(ReadError::Decisions { log, height }) => NoProof::Decisions {
+                log: log.to_string(),
+                height: *height,
+            },
             GatherError::Read(error) => return Err(error),
             GatherError::Definition(what) => NoProof::Missing {
                 missing: what.into(),
@@ -376,6 +397,9 @@ impl NoProof {
             GatherError::NotAuthorised(why) => NoProof::NotAuthorised { why: why.into() },
             GatherError::Claimed => NoProof::Claimed,
             GatherError::Successor { log } => NoProof::Successor {
+                log: log.to_string(),
+            },
+            GatherError::Ended { log } => NoProof::Ended {
                 log: log.to_string(),
             },
             GatherError::TooLarge(found) => NoProof::TooLarge {

@@ -19,6 +19,7 @@ pub(super) struct Net {
     pub(super) members: Membership,
     pub(super) catalogue: Catalogue,
     pub(super) definition: DefinitionRef,
+    pub(super) place: Place,
     time_ms: u64,
 }
 
@@ -34,7 +35,7 @@ impl Net {
             segment_records: 8,
             index_key: crate::crypto::keys::IndexKey::from_transport_seed(&[7; 32]),
         };
-        let opened = Catalogue::open(place, members.clone(), code(1)).unwrap();
+        let opened = Catalogue::open(place.clone(), members.clone(), code(1)).unwrap();
         let mut catalogue = opened.catalogue;
         known_for_whole(&mut catalogue);
         let mut net = Net {
@@ -42,6 +43,7 @@ impl Net {
             members,
             catalogue,
             definition: defined(),
+            place,
             time_ms: 1,
         };
         net.definition = net.define(0, &[]);
@@ -221,16 +223,22 @@ impl Net {
 
     pub(super) fn bundle_of(&self, id: &CertificateId, witnesses: &[usize]) -> Bundle {
         let cosign = |checkpoint: &crate::log::VerifiedCheckpoint| {
-            let sign = |n: &usize| {
-                let ring = KeyRing::from(self.world.own(*n).operating.clone());
-                let keys = OperatingKeys::new(self.members.clone(), code(*n), ring);
-                let signs = keys.in_force().unwrap();
-                Cosignature::sign(&self.members, checkpoint, code(*n), self.time_ms, &signs)
-            };
-            witnesses.iter().map(sign).collect()
+            let signed = witnesses.iter().map(|n| self.cosign(checkpoint, *n));
+            signed.collect()
         };
         let bundle = Bundle::gather(&self.catalogue, id, cosign);
         bundle.unwrap().unwrap()
+    }
+
+    pub(super) fn cosign(
+        &self,
+        checkpoint: &crate::log::VerifiedCheckpoint,
+        by: usize,
+    ) -> Cosignature {
+        let ring = KeyRing::from(self.world.own(by).operating.clone());
+        let keys = OperatingKeys::new(self.members.clone(), code(by), ring);
+        let signs = keys.in_force().unwrap();
+        Cosignature::sign(&self.members, checkpoint, code(by), self.time_ms, &signs)
     }
 
     /// What a proof says to a reader who knows these members.

@@ -3,9 +3,10 @@
 use super::bundles::{Raw, RawSuccessor};
 use super::governed::{ISSUER, Net};
 use super::*;
+use crate::codec::Ascending;
 use crate::crypto::keys::KeyRing;
 use crate::governance::tests::world::code;
-use crate::governance::{Remove, Suspend};
+use crate::governance::{ChangeRoles, Remove, Suspend};
 use crate::log::{MAX_PAGE, StatusEntry, fsck};
 use crate::operating::OperatingKeys;
 use crate::record::Inherited;
@@ -58,6 +59,14 @@ impl Net {
             .log(by)
             .inherited_status(&code(ISSUER), &self.id(serial));
         entry.unwrap().map(|entry| (entry.status, entry.seq))
+    }
+
+    /// What is on its disk, opened by one that has lost what the members decided.
+    fn reopened(&self) -> Catalogue {
+        self.catalogue.close();
+        let behind = Membership::from_genesis(&self.world.genesis);
+        let opened = Catalogue::open(self.place.clone(), behind, code(OWN));
+        opened.unwrap().catalogue
     }
 
     fn check(&self, entries: &[Entry]) -> Vec<Result<(), String>> {
@@ -187,6 +196,31 @@ fn a_successor_s_changes_follow_each_other_and_an_entry_stays_when_it_is_valid_a
 }
 
 #[test]
+fn a_verdict_names_the_log_by_which_the_status_is_known() {
+    let mut net = Net::new();
+    for serial in ["1", "2"] {
+        net.issue(serial);
+    }
+    net.change("2", Action::Revoke);
+    let known = |net: &Net, serial: &str| {
+        let found = verify(&net.catalogue, &net.id(serial), question(day("2024-06-01"))).unwrap();
+        let as_of = found.known_as_of.map(|checkpoint| checkpoint.log);
+        (
+            found.known_by.unwrap().department,
+            as_of.map(|log| log.department),
+        )
+    };
+    let [issuer, heir] = [ISSUER, HEIR].map(code);
+    assert_eq!(known(&net, "1"), (issuer, Some(issuer)));
+    net.remove(ISSUER, Some(HEIR));
+    // It is valid since its successor says nothing, under no head yet; and what was ended is that by the one who did.
+    assert_eq!(known(&net, "1"), (heir, None));
+    net.issue_in(HEIR, "9");
+    assert_eq!(known(&net, "1"), (heir, Some(heir)));
+    assert_eq!(known(&net, "2").0, issuer);
+}
+
+#[test]
 fn a_successor_s_successor_goes_on_and_what_was_revoked_stays() {
     let mut net = Net::new();
     for serial in ["1", "2", "3"] {
@@ -276,7 +310,39 @@ fn every_holder_of_a_successor_s_log_has_its_map_read_fetched_or_checked() {
     let behind = Membership::from_genesis(&net.world.genesis);
     let (unsure, opening) = Log::open_checked(&copied, name, &behind).unwrap();
     assert!(opening.set_aside.is_none());
-    assert_eq!(unsure.unread().map(|unread| unread.seq), Some(1));
+    let unread = unsure.unread().unwrap();
+    assert_eq!((unread.seq, unread.behind), (1, Some(2)));
+}
+
+#[test]
+fn what_a_log_changed_by_decisions_that_were_lost_is_known_once_they_are_back() {
+    let mut net = Net::new();
+    net.issue("1");
+    net.remove(ISSUER, Some(HEIR));
+    net.changes(HEIR, "1", Action::Revoke, Status::Valid);
+    let height = net.members.history().height();
+    let again = net.reopened();
+    let mut catalogue = again;
+    known_for_whole(&mut catalogue);
+    let log = LogId::first(code(HEIR));
+    let unread = catalogue.log(&log).unwrap().unread().unwrap();
+    assert_eq!(unread.behind, Some(height));
+    assert!(catalogue.caught_up().is_empty());
+    for block in &net.world.blocks {
+        catalogue.members().extend(block).unwrap();
+    }
+    assert_eq!(catalogue.caught_up(), [log]);
+    let lacking = catalogue
+        .lacking_of_successors(&catalogue.members().history(), &code(ISSUER), 0)
+        .unwrap();
+    assert_eq!(lacking, [Lacking::Decisions { height }]);
+    catalogue.reopen(&log).unwrap();
+    assert!(catalogue.caught_up().is_empty());
+    let says = catalogue
+        .log(&log)
+        .unwrap()
+        .inherited_status(&code(ISSUER), &net.id("1"));
+    assert_eq!(says.unwrap().map(|says| says.status), Some(Status::Revoked));
 }
 
 #[test]
@@ -378,8 +444,8 @@ fn a_department_changes_what_it_inherited_and_is_told_whose_the_rest_is() {
     let department = code(ISSUER);
     let known = |net: &Net, serial: &str| net.catalogue.inheritance(&net.id(serial)).unwrap();
     let from = |from| Inherited { department, from };
-    assert_eq!(known(&net, "1"), Some((from(valid), valid)));
-    assert_eq!(known(&net, "2"), Some((from(held), held)));
+    assert_eq!(known(&net, "1"), Some((from(valid), Some(valid))));
+    assert_eq!(known(&net, "2"), Some((from(held), Some(held))));
     assert_eq!(known(&net, "9"), None);
     let checks = net.check(&[
         of(&net, "1", Action::Suspend, valid),
@@ -395,7 +461,7 @@ fn a_department_changes_what_it_inherited_and_is_told_whose_the_rest_is() {
     assert_eq!(held_up, [true, false, true, true, false, false, true]);
     // What it says stays what a change of it names, and a retry finds its record.
     net.changes(OWN, "2", Action::Reinstate, held);
-    assert_eq!(known(&net, "2"), Some((from(held), valid)));
+    assert_eq!(known(&net, "2"), Some((from(held), Some(valid))));
     let batch =
         Batch::new(&net.catalogue, &net.log(OWN)).existing(&of(&net, "2", Action::Reinstate, held));
     assert!(batch.unwrap().is_some());
@@ -408,6 +474,134 @@ fn a_department_changes_what_it_inherited_and_is_told_whose_the_rest_is() {
         refused.contains(&format!("successor {}", code(OWN))),
         "{refused}"
     );
+}
+
+impl Net {
+    /// The change as a node makes it of a request, or why it refuses; what it makes is checked and written.
+    fn requested(&mut self, serial: &str, action: Action) -> Result<(), NotAllowed> {
+        let id = self.id(serial);
+        let Entry::StatusChanged(plain) = change(&id, action) else {
+            unreachable!()
+        };
+        let inherited = self.catalogue.inheritance(&id)?;
+        let entry = Entry::StatusChanged(StatusChanged {
+            inherited: inherited.map(|(inherited, _)| inherited),
+            ..plain
+        });
+        let log = self.log(OWN);
+        let mut batch = Batch::new(&self.catalogue, &log);
+        if batch.existing(&entry)?.is_none() {
+            batch.check(&entry)?;
+            self.append(OWN, entry);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_record_in_the_own_log_that_is_no_claim_takes_no_change_of_what_was_inherited() {
+    let mut net = Net::new();
+    net.issue("1");
+    // Whoever stole the key wrote it, for an issuer that this department is not.
+    let twin = net.certificate("1");
+    net.append(OWN, twin);
+    let id = net.id("1");
+    net.append(OWN, change(&id, Action::Revoke));
+    net.remove(ISSUER, Some(OWN));
+    assert_eq!(net.verdict("1"), Verdict::Valid);
+    net.requested("1", Action::Revoke).unwrap();
+    assert_eq!(net.verdict("1"), revoked());
+    assert_eq!(net.in_map(OWN, "1"), Some((Status::Revoked, 2)));
+}
+
+#[test]
+fn what_is_claimed_by_the_successor_and_the_one_before_it_is_changed_by_nobody() {
+    let mut net = Net::new();
+    let division = IssuerCode::Division(code(ISSUER).division());
+    let id = CertificateId::new(net.type_code(), division, "1", 1).unwrap();
+    let Entry::CertificateIssued(issued) = net.certificate("1") else {
+        unreachable!()
+    };
+    let entry = Entry::CertificateIssued(CertificateIssued {
+        id: id.clone(),
+        ..issued
+    });
+    net.append(ISSUER, entry.clone());
+    net.append(OWN, entry);
+    net.remove(ISSUER, Some(OWN));
+    let refused = net.catalogue.inheritance(&id);
+    assert!(
+        matches!(&refused, Err(NotAllowed::Claimed(of)) if *of == id),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn nothing_is_changed_by_less_than_what_those_before_said() {
+    let mut net = Net::new();
+    net.issue("1");
+    net.change("1", Action::Suspend);
+    net.remove(ISSUER, Some(HEIR));
+    net.changes(HEIR, "1", Action::Reinstate, Status::Suspended);
+    let position = net.position(HEIR);
+    net.decide(Suspend { position });
+    let remove = Remove {
+        position,
+        since: net.members.history().height(),
+        successor: Some(code(OWN)),
+    };
+    net.world.decide(&[remove.into()]).unwrap();
+    net.members
+        .extend(net.world.blocks.last().unwrap())
+        .unwrap();
+    let not_whole = |net: &Net| {
+        let refused = net.catalogue.inheritance(&net.id("1"));
+        let present = net.members.present_log(&code(HEIR));
+        assert!(
+            matches!(&refused, Err(NotAllowed::NotWhole(log)) if *log == present),
+            "{refused:?}"
+        );
+    };
+    not_whole(&net);
+    let begun = net.catalogue.begin(&code(HEIR)).unwrap().unwrap();
+    not_whole(&net);
+    begun.filling.unwrap().run().unwrap();
+    let (inherited, now) = net.catalogue.inheritance(&net.id("1")).unwrap().unwrap();
+    assert_eq!((inherited.from, now), (Status::Valid, Some(Status::Valid)));
+}
+
+#[test]
+fn after_too_many_records_only_what_ends_a_certificate_is_read_and_written() {
+    let mut net = Net::new();
+    for serial in ["1", "2"] {
+        net.issue(serial);
+    }
+    net.change("1", Action::Revoke);
+    let [suspend, reinstate] = [Action::Suspend, Action::Reinstate];
+    let [one, other] = ["1", "2"].map(|serial| net.id(serial));
+    let more = (0..=counted::MAX_READ / 2).flat_map(|_| {
+        let of_one = [change(&one, suspend), change(&one, reinstate)];
+        let of_other = [change(&other, suspend), change(&other, reinstate)];
+        of_one.into_iter().chain(of_other)
+    });
+    net.writer(ISSUER).append(1_000, more.collect()).unwrap();
+    // A later decision judges what comes behind it, so that it has to be read which records count.
+    let position = net.position(ISSUER);
+    net.issue("3");
+    net.decide(ChangeRoles {
+        department: code(ISSUER),
+        give: Ascending::default(),
+        take: Ascending::first([Role::Issue]),
+        position: Some(position),
+    });
+    assert_eq!(net.verdict("1"), revoked());
+    net.remove(ISSUER, Some(OWN));
+    assert_eq!(net.verdict("1"), revoked());
+    assert!(matches!(net.verdict("2"), Verdict::Unknown(_)));
+    let refused = net.requested("2", Action::Suspend);
+    assert!(matches!(refused, Err(NotAllowed::Unsaid(_))), "{refused:?}");
+    net.requested("2", Action::Revoke).unwrap();
+    assert_eq!(net.verdict("2"), revoked());
 }
 
 /// All governors.
@@ -563,6 +757,76 @@ fn a_proof_that_leaves_out_a_successor_or_shows_another_is_never_a_yes() {
     assert!(matches!(early, Err(BundleError::Early { .. })), "{early:?}");
 }
 
+/// The head that a department's log has by now, with what it says of a certificate that it need not have inherited.
+fn leg(net: &Net, by: usize, serial: &str, witnesses: &[usize]) -> RawSuccessor {
+    let log = net.log(by);
+    let of = (&code(ISSUER), &net.id(serial));
+    let (checkpoint, _, status) = log.prove_inherited(of.0, of.1).unwrap();
+    RawSuccessor {
+        cosignatures: Bounded::first(witnesses.iter().map(|n| net.cosign(&checkpoint, *n))),
+        checkpoint: checkpoint.signed().clone(),
+        status,
+        change: None,
+    }
+}
+
+#[test]
+fn a_successor_s_head_of_before_it_inherited_shows_nothing_of_what_it_did_since() {
+    let mut net = Net::new();
+    net.issue("1");
+    net.issue_in(HEIR, "9");
+    let before = leg(&net, HEIR, "1", &WITNESSES);
+    net.remove(ISSUER, Some(HEIR));
+    let since = net.members.history().height();
+    assert_eq!(
+        net.members.history().inherited_since(&code(ISSUER)),
+        Some(since)
+    );
+    // Nobody has signed anything of it since, so no proof is made.
+    let none = Bundle::gather(&net.catalogue, &net.id("1"), |_| Vec::new());
+    let log = LogId::first(code(HEIR));
+    assert!(
+        matches!(none, Err(crate::verify::GatherError::Successor { log: of }) if of == log),
+        "{none:?}"
+    );
+    // A witness that knows of the removal says that this was its newest by then.
+    let witnessed = leg(&net, HEIR, "1", &[0]);
+    let own = net.raw("1");
+    net.changes(HEIR, "1", Action::Revoke, Status::Valid);
+    assert_eq!(net.read_raw(&net.raw("1")), Ok(revoked()));
+    let missing = Verdict::Unknown(vec![Missing::Successor(code(HEIR))]);
+    let old = with_successors(&own, &[&before]);
+    assert_eq!(net.read_raw(&old), Ok(missing));
+    let then = with_successors(&own, &[&witnessed]);
+    assert_eq!(net.read_raw(&then), Ok(Verdict::Valid), "as of then");
+}
+
+#[test]
+fn the_last_log_shown_is_held_to_its_end_if_its_department_was_removed() {
+    let rest = |by, size| {
+        let log = LogId::first(code(by));
+        Ok(Verdict::Unknown(vec![Missing::Rest { log, size }]))
+    };
+    let mut net = Net::new();
+    net.issue("1");
+    net.remove(ISSUER, Some(HEIR));
+    net.issue_in(HEIR, "9");
+    let before = net.raw("1");
+    net.changes(HEIR, "1", Action::Revoke, Status::Valid);
+    net.remove(HEIR, None);
+    assert_eq!(net.read_raw(&net.raw("1")), Ok(revoked()));
+    assert_eq!(net.read_raw(&before), rest(HEIR, 2));
+    // Also where the one after it shows nothing, since its log ended empty.
+    let mut net = Net::new();
+    net.issue("1");
+    let before = net.raw("1");
+    net.change("1", Action::Revoke);
+    net.remove(ISSUER, Some(HEIR));
+    net.remove(HEIR, None);
+    assert_eq!(net.read_raw(&net.raw("1")), Ok(revoked()));
+    assert_eq!(net.read_raw(&before), rest(ISSUER, 2));
+}
+
 #[test]
 fn an_older_head_of_the_issuer_shows_nothing_beside_its_successor_s() {
     let mut net = Net::new();
@@ -581,6 +845,31 @@ fn an_older_head_of_the_issuer_shows_nothing_beside_its_successor_s() {
         expected: 2,
     };
     assert_eq!(net.read_raw(&lie), Err(not_whole));
+}
+
+#[test]
+fn no_proof_is_made_without_a_head_over_what_was_kept_of_a_removed_successor_s_log() {
+    let mut net = Net::new();
+    net.issue("1");
+    net.remove(ISSUER, Some(HEIR));
+    net.issue_in(HEIR, "8");
+    let position = net.position(HEIR);
+    net.issue_in(HEIR, "9");
+    net.decide(Suspend { position });
+    let since = net.members.history().height();
+    let successor = Some(code(NEXT));
+    net.decide(Remove {
+        position,
+        since,
+        successor,
+    });
+    net.issue_in(NEXT, "7");
+    let none = Bundle::gather(&net.catalogue, &net.id("1"), |_| Vec::new());
+    let present = net.members.present_log(&code(HEIR));
+    assert!(
+        matches!(none, Err(crate::verify::GatherError::Ended { log }) if log == present),
+        "{none:?}"
+    );
 }
 
 #[test]

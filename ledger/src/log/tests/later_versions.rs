@@ -130,7 +130,8 @@ fn holds_all(log: &Log) {
         log.unread(),
         Some(Unread {
             seq: 5,
-            time_ms: 20
+            time_ms: 20,
+            behind: None,
         })
     );
     for (entry, seq) in unread().into_iter().zip(5..) {
@@ -194,7 +195,8 @@ fn a_log_goes_on_after_an_entry_of_a_later_version() {
         log.unread(),
         Some(Unread {
             seq: 5,
-            time_ms: 20
+            time_ms: 20,
+            behind: None,
         })
     );
 }
@@ -227,7 +229,8 @@ fn statuses_are_compared_up_to_the_first_unread_entry_and_no_further() {
         log.unread(),
         Some(Unread {
             seq: 2,
-            time_ms: 20
+            time_ms: 20,
+            behind: None,
         })
     );
     later.write(30, vec![issue(2)]);

@@ -442,6 +442,8 @@ words! {
         IssuerNotAuthorised = "urn:certmesh:problem:issuer-not-authorised",
         /// what the answer would be checked against is not held here
         NotVerifiable = "urn:certmesh:problem:not-verifiable",
+        /// what the request goes on from was changed meanwhile, or is still arriving
+        NotSettled = "urn:certmesh:problem:not-settled",
         /// a fault of the node
         Internal = "urn:certmesh:problem:internal",
     }

@@ -289,6 +289,7 @@ impl Change for Fake {
                 issuer: change.id.issuer().as_str().to_owned(),
                 removed: false,
                 successor: None,
+                own: false,
             })
         } else if !self.issued.lock().contains_key(&change.id) {
             Err(Refusal::UnknownCertificate)
@@ -422,6 +423,8 @@ impl Verify for Fake {
                 change: None,
                 successors: Vec::new(),
                 checkpoint: None,
+                known_by: None,
+                known_as_of: None,
             },
             type_name: None,
             cosigned_by: Vec::new(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use certmesh_api::{CertificateEvent, coded};
 use certmesh_ledger::bodies::Body;
 use certmesh_ledger::catalogue::{CertificateState, Chain, Life, Successor};
+use certmesh_ledger::crypto::hash::Hash;
 use certmesh_ledger::id::CertificateId;
 use certmesh_ledger::log::Checkpoint;
 use certmesh_ledger::membership::Membership;
@@ -126,13 +127,15 @@ pub(in crate::http) fn fields(id: &CertificateId, body: &Body) -> certmesh_api::
 /// a story.
 pub(in crate::http) fn history(id: &CertificateId, chain: &Chain) -> certmesh_api::History {
     let mut events = Vec::new();
-    let mut ended = None;
+    let mut stage = None;
     for life in &chain.lives {
-        // What successors did stands behind what its department did. What had ended then they change no more.
-        let mut stage = ended.filter(|_| is_inherited(life));
+        // What successors did stands behind what their department did, and goes on from it.
+        let mut says = None;
+        if !is_inherited(life) {
+            stage = None;
+        }
         let records = life.records.iter();
-        events.extend(records.filter_map(|record| event(life, record, &mut stage)));
-        ended = stage.filter(|(status, _)| status.is_final());
+        events.extend(records.filter_map(|record| event(life, record, &mut stage, &mut says)));
     }
     // One record issues a certificate first and supersedes others by it.
     let at = |event: &certmesh_api::HistoryEvent| {
@@ -170,6 +173,7 @@ fn event(
     life: &Life,
     signed: &SignedRecord,
     stage: &mut Option<Stage>,
+    says: &mut Option<Status>,
 ) -> Option<certmesh_api::HistoryEvent> {
     let record: &Record = signed.record();
     let id = &life.id;
@@ -216,10 +220,12 @@ fn event(
             event.reason = Some(changed.reason.into());
             event.text = Some(changed.text.to_string()).filter(|text| !text.is_empty());
             event.to = action.receiver().map(|to| to.to_string());
-            // What a successor changes goes on from what those before it left.
-            let from = changed.inherited.map_or(Status::Valid, |of| of.from);
-            let before = stage.map_or(from, |(status, _)| status);
-            match before.after(action) {
+            let known = stage.map(|(status, _)| status);
+            let after = match changed.inherited {
+                Some(of) => inherited_after(known, says, (of.from, action)),
+                None => known.unwrap_or(Status::Valid).after(action),
+            };
+            match after {
                 Ok(next) => *stage = Some((next, None)),
                 Err(ImpossibleTransition { from, action }) => {
                     let status = from;
@@ -242,6 +248,24 @@ fn event(
         | Entry::Unknown(_) => return None,
     }
     Some(event)
+}
+
+/// The status after a successor's action. In its own log the action follows what that log says, which begins with `from` as its
+/// first record has it; whether it is a change at all, what those before it left decides, as far as that is known.
+fn inherited_after(
+    known: Option<Status>,
+    says: &mut Option<Status>,
+    (from, action): (Status, Action),
+) -> Result<Status, ImpossibleTransition> {
+    let next = says.unwrap_or(from).after(action)?;
+    *says = Some(next);
+    match known {
+        Some(known) if known.is_final() || known == next => Err(ImpossibleTransition {
+            from: known,
+            action,
+        }),
+        _ => Ok(next),
+    }
 }
 
 /// A verdict for the API.
@@ -298,8 +322,10 @@ fn successor(members: &Membership, next: &Successor) -> certmesh_api::SuccessorV
 
 fn provenance(members: &Membership, verified: &Verified) -> Option<certmesh_api::Provenance> {
     let found = &verified.verification;
-    let (state, checkpoint) = (found.state.as_ref()?, found.checkpoint.as_ref()?);
+    let (state, known_by) = (found.state.as_ref()?, found.known_by?);
     let department = state.log.department;
+    // Of who has recorded nothing there is no head, and nobody has signed one.
+    let known = found.known_as_of.as_ref();
     let witnesses = verified.cosigned_by.iter();
     Some(certmesh_api::Provenance {
         department: department.to_string(),
@@ -308,9 +334,17 @@ fn provenance(members: &Membership, verified: &Verified) -> Option<certmesh_api:
         record: state.issued.hash().to_string(),
         seq: state.issued.record().seq,
         record_time_ms: state.issued.record().time_ms,
-        checkpoint_size: checkpoint.size,
-        checkpoint_root: checkpoint.root.to_string(),
-        checkpoint_time_ms: checkpoint.time_ms,
+        known_by: Some(known_by.department.to_string()),
+        known_by_name: Some(name_of(members, &known_by.department)),
+        status_record: state
+            .status_at
+            .map(|(log, seq)| certmesh_api::StatusRecord {
+                log: log.to_string(),
+                seq,
+            }),
+        checkpoint_size: known.map_or(0, |known| known.size),
+        checkpoint_root: known.map_or(Hash::ZERO, |known| known.root).to_string(),
+        checkpoint_time_ms: known.map_or(0, |known| known.time_ms),
         cosigned_by: witnesses.map(ToString::to_string).collect(),
         confirmed_ms: verified.confirmed_ms,
         answered_by: verified.answered_by.to_string(),
@@ -322,6 +356,56 @@ mod tests {
     use certmesh_text::check::mismatches;
 
     use super::*;
+
+    #[test]
+    fn what_a_successor_changes_goes_on_from_what_is_known_and_ends_nothing_twice() {
+        use Action::{Reinstate, Revoke, Suspend};
+        use Status::{Revoked, Suspended, Valid};
+        // What was known before, what the records say that it was, and what each of them makes of it.
+        for (known, from, actions) in [
+            (
+                Some(Revoked),
+                Suspended,
+                vec![(Reinstate, None), (Suspend, None)],
+            ),
+            (
+                Some(Valid),
+                Suspended,
+                vec![
+                    (Suspend, None),
+                    (Reinstate, None),
+                    (Suspend, Some(Suspended)),
+                ],
+            ),
+            (
+                Some(Suspended),
+                Suspended,
+                vec![(Reinstate, Some(Valid)), (Revoke, Some(Revoked))],
+            ),
+            (
+                Some(Suspended),
+                Valid,
+                vec![(Suspend, None), (Reinstate, Some(Valid))],
+            ),
+            (
+                None,
+                Suspended,
+                vec![(Reinstate, Some(Valid)), (Reinstate, None)],
+            ),
+            (
+                Some(Valid),
+                Valid,
+                vec![(Revoke, Some(Revoked)), (Reinstate, None)],
+            ),
+        ] {
+            let (mut now, mut says) = (known, None);
+            for (action, expected) in actions {
+                let after = inherited_after(now, &mut says, (from, action)).ok();
+                assert_eq!(after, expected, "{known:?} {from} {action:?}");
+                now = after.or(now);
+            }
+        }
+    }
 
     #[test]
     fn each_event_without_effect_has_a_text_with_its_arguments_and_each_text_an_event() {

@@ -11,6 +11,7 @@ use super::plan::Outcome;
 use super::{GroupCommit, Reply, internal};
 use crate::peer::Refusal;
 use crate::peer::reasons::{ReadOnly, Unconfirmed};
+use crate::peer::refusal::Unsettled;
 use crate::peer::requests::{Appended, Position};
 
 /// What is to be said of one append.
@@ -129,7 +130,7 @@ fn succession_faults<T: Into<FaultKind>>(reasons: Vec<T>) -> Refusal {
 }
 
 /// Why a rule does not allow an entry.
-pub(super) fn not_allowed(why: NotAllowed) -> Refusal {
+pub(in crate::peer) fn not_allowed(why: NotAllowed) -> Refusal {
     match why {
         NotAllowed::NotThisDepartment { issuer, department } => Refusal::NotThisDepartment {
             named: issuer.as_str().to_owned(),
@@ -145,6 +146,15 @@ pub(super) fn not_allowed(why: NotAllowed) -> Refusal {
             changed_by,
             ..
         } => Refusal::other_department(&department, changed_by),
+        NotAllowed::StatusOnly {
+            department, own, ..
+        } => Refusal::status_only(&department, &own),
+        NotAllowed::Claimed(_) => Refusal::field("id", FaultKind::Claimed),
+        NotAllowed::Unsaid(_) => Refusal::field("action", FaultKind::StatusUnsaid),
+        NotAllowed::NotWhole(log) => Refusal::NotSettled(Unsettled::NotWhole {
+            log: log.to_string(),
+        }),
+        NotAllowed::ChangedMeanwhile(_) => Refusal::NotSettled(Unsettled::Changed),
         NotAllowed::Impossible(transition) => transition.into(),
         NotAllowed::OthersType { authority, .. } => {
             Refusal::field("code", FaultKind::OthersType { authority })

@@ -21,6 +21,8 @@ use certmesh_ledger::record::{CertificateErased, Entry, StatusChanged};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub(super) use answer::not_allowed;
+
 use super::prepare::Standards;
 use super::requests::Appended;
 use super::{Definition, Outcomes, Peer, Refusal, RetryKey};
