@@ -229,7 +229,8 @@ fn a_definition_that_no_longer_lists_a_department_lets_it_issue_for_a_day_and_no
     net.converge();
     for at in 0..3 {
         let verdict = |id: &str| net.api(at).verification(id).unwrap();
-        assert_eq!(verdict(&before).verdict, Verdict::Valid);
+        // Right after a start it may not have heard of decisions.
+        net.wait_verdict(at, &before, "valid", None);
         assert_eq!(
             verdict(soon.as_str()).verdict,
             Verdict::Valid,
