@@ -25,11 +25,12 @@ impl Network {
     /// Asks a node, and verifies what it says, from the genesis of the network that is expected on. Without one the network
     /// is the one that the node names.
     pub(super) fn ask(client: &Client, expected: Option<NetworkId>) -> Result<Network, Error> {
+        // First what waits: what is decided meanwhile is in the chain then, and never in neither.
+        let view: GovernanceView = client.get("/v1/governance")?.parse()?;
         let path = "/v1/governance/trust-file";
         let trust = client.get(path)?;
         let trust = TrustFile::read(&trust.body, expected)
             .map_err(|error| client.bad_answer(path, &error.to_string()))?;
-        let view: GovernanceView = client.get("/v1/governance")?.parse()?;
         let mut pool = Pool::default();
         for item in &view.pending {
             let item = hex::decode(item).ok();
