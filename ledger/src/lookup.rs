@@ -24,8 +24,8 @@ pub const MAX_READ: usize = 1_024;
 const CASE_CANDIDATES: usize = 4;
 
 impl Log {
-    /// Committed records that concern a certificate of this log (its issue, its changes of status, its successors), oldest first; of
-    /// more than 10,000 the first.
+    /// Committed records that concern a certificate of this log (its issue, its changes of status, its successors), oldest first;
+    /// of more than 10,000 the first.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -124,8 +124,8 @@ impl Log {
         self.matching(&keys, from, limit, |issued| tags.contains(&issued.subject))
     }
 
-    /// The latest certificates of a type about a subject, under any of its tags, newest first, read from the latest `limit` records; and whether
-    /// there may be more.
+    /// The latest certificates of a type about a subject, under any of its tags, newest first, read from the latest `limit`
+    /// records; and whether there may be more.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -265,8 +265,8 @@ impl Log {
         Ok((records.collect::<Result<_, _>>()?, more))
     }
 
-    /// The receipts about a subject on a day, as any of these names it, oldest first, from a position on, looked for among the next `limit` candidates;
-    /// and where to continue when there may be more.
+    /// The receipts about a subject on a day, as any of these names it, oldest first, from a position on, looked for among the
+    /// next `limit` candidates; and where to continue when there may be more.
     ///
     /// # Errors
     /// [`ReadError`].

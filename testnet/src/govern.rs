@@ -124,7 +124,6 @@ pub fn pass(
     let state = chain.history.state();
     let network = state.network();
     let governors = state.governors().count();
-    let needed = state.policy().decide.least_exceeding(governors);
     let mut nonce = [0; 8];
     getrandom::fill(&mut nonce)
         .map_err(|error| Error::system("randomness")(io::Error::other(error.to_string())))?;
@@ -136,6 +135,7 @@ pub fn pass(
         reason: Text::new(reason).map_err(broken)?,
         actions: Bounded::first([action]),
     };
+    let needed = state.approvals_needed(&proposal);
     let begun = Instant::now();
     let key = identity_key(net.member(proposer))?;
     let decision = Decision::propose(network, proposal, &key);

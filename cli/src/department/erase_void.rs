@@ -14,9 +14,9 @@ use crate::{Error, Outcome};
 
 /// Destroy the fields and attachments of records that were cut off from the department's log
 ///
-/// When its log is cut, or goes on after a loss, they are set aside in `bodies/void-<generation>/`, for as long as the department needs
-/// them to issue again what it still means. After that nobody has a reason to keep them. Their keys are overwritten first; the disk, and
-/// backups, may still hold older copies. It may be run while the node runs.
+/// When its log is cut, or goes on after a loss, they are set aside in `bodies/void-<generation>/`, for as long as the department
+/// needs them to issue again what it still means. After that nobody has a reason to keep them. Their keys are overwritten first;
+/// the disk, and backups, may still hold older copies. It may be run while the node runs.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct EraseVoid {

@@ -14,16 +14,17 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::files::{Access, write_whole};
+use crate::node_keys::KeyFiles;
 use crate::screen::{Screen, Tone};
 use crate::{Error, Outcome, passphrase};
 
 /// Encrypt the node's keys under a passphrase, or decrypt them again
 ///
-/// Encrypted, the files in `keys/` are of no use to whoever copies them without the passphrase, such as in a backup. The node gets
-/// it from the file that `keys.passphrase_file` in node.toml names, or from a service manager, as the credential `certmesh-keys`.
-/// `certmesh govern rotate` encrypts the keys that it makes in the same way, and the node those that it gets from others; a key that
-/// `certmesh govern propose catalogue-key` makes is plain until this is run again. It may be run while the node runs: that reads the keys
-/// at its start, and when one is replaced.
+/// Encrypted, the files in `keys/` are of no use to whoever copies them without the passphrase, such as in a backup. The node
+/// gets it from the file that `keys.passphrase_file` in node.toml names, or from a service manager, as the credential
+/// `certmesh-keys`. `certmesh govern rotate` encrypts the keys that it makes in the same way, and the node those that it gets
+/// from others; a key that `certmesh govern propose catalogue-key` makes is plain until this is run again. It may be run while
+/// the node runs: that reads the keys at its start, and when one is replaced.
 ///
 /// The disk may still hold what was in the files before.
 #[derive(Debug, Args)]
@@ -92,10 +93,8 @@ impl KeyFile {
         if undo {
             return Ok(None);
         }
-        let mut nonce = [0; 24];
-        getrandom::fill(&mut nonce).map_err(Error::Randomness)?;
-        let sealed = sealer.seal(self.kind, &secret, how, nonce);
-        Ok(Some(sealed.map_err(|error| self.malformed(&error))?.into()))
+        let files = KeyFiles::Sealed(sealer.clone(), how);
+        files.text(self.kind, &secret).map(Some)
     }
 }
 

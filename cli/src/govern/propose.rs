@@ -189,10 +189,10 @@ pub(crate) enum Command {
     },
     /// Replace the catalogue key, under which holders are tagged: by one that is made here, and written beside the present one
     ///
-    /// Each run makes a new key; if nothing is signed, or the node refuses the proposal, its file is removed. Run it where the node's
-    /// directory is: the node takes the proposal up only if it holds the key, and hands it to the nodes of those who decide, and to all
-    /// members once it is in force. What is issued from then on is tagged under it, and look-ups search under all keys. What was tagged
-    /// before stays as it is: whoever has an earlier key still finds that, and nothing undoes it.
+    /// Each run makes a new key; if nothing is signed, or the node refuses the proposal, its file is removed. Run it where the
+    /// node's directory is: the node takes the proposal up only if it holds the key, and hands it to the nodes of those who
+    /// decide, and to all members once it is in force. What is issued from then on is tagged under it, and look-ups search under
+    /// all keys. What was tagged before stays as it is: whoever has an earlier key still finds that, and nothing undoes it.
     #[command(after_help = CATALOGUE_KEY_EXAMPLES)]
     CatalogueKey {
         /// The node's directory, as `certmesh department init` made it

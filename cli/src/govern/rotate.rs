@@ -23,11 +23,11 @@ use crate::{Error, Outcome, passphrase};
 
 /// Change this department's own keys
 ///
-/// The new keys are made here and written beside the present ones (`keys/signing.key.1`), encrypted if these are, so run it where the
-/// node's directory is.
-/// The identity key signs that they take their place; nobody else has to approve. The node goes on with the next operating key
-/// without a pause; with another transport key it reconnects, which takes some seconds. Keep the files of the keys before: the
-/// first transport key has the indexes' key, and what was sealed to an earlier sealing key is opened with that.
+/// The new keys are made here and written beside the present ones (`keys/signing.key.1`), encrypted if these are, so run it where
+/// the node's directory is. The identity key signs that they take their place; nobody else has to approve. The node goes on with
+/// the next operating key without a pause; with another transport key it reconnects, which takes some seconds. Keep the files of
+/// the keys before: the first transport key has the indexes' key, and what was sealed to an earlier sealing key is opened with
+/// that.
 ///
 /// With --lost, for a node that lost its disk and whose log is not confirmed: the other governors state what they hold of the log,
 /// which goes on from there. What the department signed beyond that counts for nothing any more.

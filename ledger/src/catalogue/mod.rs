@@ -515,9 +515,9 @@ impl Catalogue {
             .collect()
     }
 
-    /// Certificates about a subject, under any of its tags, in all logs in their order, from a place on: at most `limit`, read from at most
-    /// [`MAX_READ`] records, or `limit` if that is more. Each costs one more, to see that it is the first to issue its
-    /// certificate.
+    /// Certificates about a subject, under any of its tags, in all logs in their order, from a place on: at most `limit`, read
+    /// from at most [`MAX_READ`] records, or `limit` if that is more. Each costs one more, to see that it is the first to issue
+    /// its certificate.
     ///
     /// # Errors
     /// [`ReadError`].

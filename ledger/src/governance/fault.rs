@@ -117,8 +117,8 @@ pub enum Fault {
     /// It raises the version beside other actions.
     #[error("it raises the version, and does something else as well: propose that by itself")]
     RaisesBeside,
-    /// It raises the format to a version that this program does not know. The block holds all the same, once enough have approved it
-    /// whose programs do.
+    /// It raises the format to a version that this program does not know. The block holds all the same, once enough have approved
+    /// it whose programs do.
     #[error(
         "it raises the format to version {version}, and this program knows versions up to {known}: upgrade it first, and the node"
     )]
@@ -385,9 +385,9 @@ pub enum ActionFault {
         "the catalogue key was in force before; every catalogue key is used once: make another"
     )]
     CatalogueKeyUsed,
-    /// A second catalogue key in one decision.
+    /// A second catalogue key in one block.
     #[error(
-        "one decision replaces the catalogue key once: leave out the key that nothing would be tagged under"
+        "one block replaces the catalogue key once: leave out the key that nothing would be tagged under"
     )]
     CatalogueKeyTwice,
     /// As many catalogue keys as can be.

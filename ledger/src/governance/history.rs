@@ -319,7 +319,7 @@ impl History {
         let after = versions.partition_point(|(since, _)| *since <= height);
         let since = versions.iter().skip(after.saturating_sub(1));
         // As of the heights before that nobody takes anything of it.
-        let mut writes = since.filter(|(_, member)| member.belongs() && member.is_active());
+        let mut writes = since.filter(|(_, member)| member.is_active());
         let first = writes.next();
         first.is_none_or(|(since, member)| self.issues_as_ever(member, *since))
     }

@@ -334,8 +334,8 @@ impl Appender {
         log.past_redo(|| self.head_file.write(head))
     }
 
-    /// The first record, written or committed, of which it can't be known here what it changes. From it on the statuses that this version
-    /// derives need not be the department's.
+    /// The first record, written or committed, of which it can't be known here what it changes. From it on the statuses that this
+    /// version derives need not be the department's.
     pub(super) fn unread(&self, log: &Log) -> Option<Unread> {
         log.unread().or(self.pending.unread)
     }

@@ -48,7 +48,8 @@ impl Log {
     /// A certificate's status and the proof of it, with the checkpoint whose status root that leads to.
     ///
     /// # Errors
-    /// [`ReadError::Empty`] without a checkpoint; [`ReadError::LaterVersion`] or [`ReadError::Decisions`] when the map can't be derived here.
+    /// [`ReadError::Empty`] without a checkpoint; [`ReadError::LaterVersion`] or [`ReadError::Decisions`] when the map can't be
+    /// derived here.
     pub fn prove_status(
         &self,
         id: &CertificateId,

@@ -239,20 +239,7 @@ impl Log {
 
     /// A record of it, if it can't be known here what that changes.
     pub(super) fn unreadable(&self, record: &Record) -> Option<Unread> {
-        let behind = match &record.entry {
-            Entry::Unknown(_) => None,
-            entry => {
-                statuses::inherited(entry)?;
-                let known = self.members.history().height();
-                Some(record.height).filter(|height| *height > known)
-            }
-        };
-        let unread = Unread {
-            seq: record.seq,
-            time_ms: record.time_ms,
-            behind,
-        };
-        (behind.is_some() || matches!(record.entry, Entry::Unknown(_))).then_some(unread)
+        statuses::unread(record, || self.members.history().height())
     }
 
     /// Records under the accepted checkpoint; before the first of a generation, those that this began with.

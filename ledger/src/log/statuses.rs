@@ -19,6 +19,7 @@ use crate::record::{Entry, Inherited, Record, RecordHash, Status};
 use crate::status_map::{StatusMap, Value};
 
 use super::link::Link;
+use super::reading::Unread;
 
 /// Most versions of one type that count; a log's later ones have no effect.
 pub(super) const MAX_VERSIONS: u32 = 1024;
@@ -57,13 +58,20 @@ pub(crate) fn inherits(history: &History, by: &DepartmentCode, record: &Record) 
     inherited(&record.entry).is_none_or(|of| history.inherited(&of.department, by, record.height))
 }
 
-/// Whether what a record says can't be known here: its entry is of a later version, or whether its department inherited the
-/// certificate that it changes was decided beyond what is known of governance.
-pub(crate) fn is_unreadable(history: &History, entry: &Entry, height: u64) -> bool {
-    match entry {
-        Entry::Unknown(_) => true,
-        entry => inherited(entry).is_some() && height > history.height(),
-    }
+/// A record, if it can't be known here what it says: its entry is of a later version, or whether its department inherited the
+/// certificate that it changes was decided beyond the height `known` of governance.
+pub(crate) fn unread(record: &Record, known: impl Fn() -> u64) -> Option<Unread> {
+    let behind = match &record.entry {
+        Entry::Unknown(_) => None,
+        // Of most records nobody needs to look at governance.
+        entry if inherited(entry).is_some() && record.height > known() => Some(record.height),
+        _ => return None,
+    };
+    Some(Unread {
+        seq: record.seq,
+        time_ms: record.time_ms,
+        behind,
+    })
 }
 
 /// Which inherited certificate's status an entry changes.

@@ -231,8 +231,8 @@ impl CatalogueKeys {
         self.iter().map(tag).collect()
     }
 
-    /// A subject for one day, as receipts may name it: each of its tags, in the order of [`CatalogueKeys::subject_tags`], under that
-    /// key and each later one, since a certificate of before a key was replaced is still asked for after it.
+    /// A subject for one day, as receipts may name it: each of its tags, in the order of [`CatalogueKeys::subject_tags`], under
+    /// that key and each later one, since a certificate of before a key was replaced is still asked for after it.
     pub fn blinded(&self, tags: &[SubjectTag], day: Date) -> Vec<BlindedSubject> {
         let pairs = tags.iter().enumerate().flat_map(|(at, tag)| {
             let under = move |key: &CatalogueKey| key.blind(tag, day);

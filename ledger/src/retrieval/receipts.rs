@@ -445,9 +445,9 @@ pub struct Accesses {
     pub more: Vec<Page>,
 }
 
-/// The receipts about a subject, whose tags these are, of the requests made on the days from `from` to `to`, and those dated ahead of `now_ms`: of
-/// one log from a place on, or of all. At most `limit` records of each log are looked at, so that none can hide what another
-/// has.
+/// The receipts about a subject, whose tags these are, of the requests made on the days from `from` to `to`, and those dated
+/// ahead of `now_ms`: of one log from a place on, or of all. At most `limit` records of each log are looked at, so that none can
+/// hide what another has.
 ///
 /// # Errors
 /// [`ReadError`].

@@ -7,6 +7,7 @@
 //! is missing, the verdict says what.
 
 mod bundle;
+mod definition_proof;
 mod successor_proof;
 mod verdict;
 
@@ -190,14 +191,9 @@ fn judged(
         let missing = vec![Missing::StatusSince { at }];
         return Ok(Verification::unknown(&id, on, missing));
     };
-    let change = match state.status_at {
-        // A successor's, if its log is another.
-        Some((of, seq)) => match catalogue.log(&of) {
-            Some(log) => Some(log.record(seq)?),
-            None => None,
-        },
-        None => None,
-    };
+    let given = state.status_at;
+    let given = given.and_then(|(of, seq)| Some((catalogue.log(&of)?, seq)));
+    let change = given.map(|(log, seq)| log.record(seq)).transpose()?;
     let record = state.issued.record();
     let unread = log.unread();
     let behind = unread.and_then(|unread| unread.behind);

@@ -24,7 +24,8 @@ pub struct GovernanceView {
     pub governors_heard: u32,
     /// Governors.
     pub governors: u32,
-    /// Whether enough governors have shown nothing newer, of the others more than a third: else others may have decided what is not known here.
+    /// Whether enough governors have shown nothing newer, of the others more than a third: else others may have decided what is
+    /// not known here.
     pub current: bool,
     /// Which attempt at the next block this node takes part in; absent while nothing is to be decided, or it does not govern.
     pub round: Option<u32>,

@@ -215,9 +215,9 @@ fn is_ready(item: &Item, peer: &Peer) -> Result<(), String> {
 }
 
 /// Gets the catalogue keys that a decision would bring into force, from the member that proposes it where this node is another's.
-/// Whoever approves through a node has them then: were the proposer's node alone to have one, nobody could be looked up again once
-/// that is gone, or keeps it to itself. Blocks are not held against it: approvals that are gathered elsewhere bring a key into force
-/// whoever has it.
+/// Whoever approves through a node has them then: were the proposer's node alone to have one, nobody could be looked up again
+/// once that is gone, or keeps it to itself. Blocks are not held against it: approvals that are gathered elsewhere bring a key
+/// into force whoever has it.
 ///
 /// # Errors
 /// Which key is missing on this node.

@@ -1,9 +1,9 @@
 //! The catalogue keys that this node holds, and what it asks under them.
 //!
-//! Nothing is asked of a holder while one of the chain's keys is missing: "no certificate" would only mean "none under the keys held
-//! here". Nor while decisions are missing that a log names, which may have brought a key. Nothing is issued while the present key is
-//! not known or not held: a tag under a key that was replaced is what replacing it is to prevent. All else goes on, and [`fetching`]
-//! gets the key.
+//! Nothing is asked of a holder while one of the chain's keys is missing: "no certificate" would only mean "none under the keys
+//! held here". Nor while decisions are missing that a log names, which may have brought a key. Nothing is issued while the
+//! present key is not known or not held: a tag under a key that was replaced is what replacing it is to prevent. All else goes
+//! on, and [`fetching`] gets the key.
 
 pub(crate) mod fetching;
 mod sharing;

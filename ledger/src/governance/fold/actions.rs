@@ -282,6 +282,9 @@ impl State {
         if known.iter().any(|(_, known)| *known == replace.after) {
             return Err(ActionFault::CatalogueKeyUsed);
         }
+        if known.last().is_some_and(|(since, _)| *since == self.height) {
+            return Err(ActionFault::CatalogueKeyTwice);
+        }
         if known.len() >= MAX_CATALOGUE_KEYS {
             return Err(ActionFault::TooManyCatalogueKeys(MAX_CATALOGUE_KEYS));
         }

@@ -7,7 +7,7 @@ use crate::id::DepartmentCode;
 
 use super::super::action::Action;
 use super::super::chain::ProposalId;
-use super::super::fault::{ActionFault, Fault};
+use super::super::fault::Fault;
 use super::super::kinds::Signed;
 use super::super::proposal::{Decision, Proposal, Withdrawal};
 use super::super::state::{FORMAT_VERSION, Sitting, State};
@@ -61,10 +61,6 @@ impl State {
         }
         for (at, action) in proposal.actions.iter().enumerate() {
             let refused = |fault| Fault::Action { at, fault };
-            let mut before = proposal.actions.iter().take(at);
-            if replaces_catalogue_key(action) && before.any(replaces_catalogue_key) {
-                return Err(refused(ActionFault::CatalogueKeyTwice));
-            }
             self.act(action).map_err(refused)?;
         }
         let after = self.deciding();
@@ -187,11 +183,6 @@ impl State {
     fn deciding(&self) -> Vec<DepartmentCode> {
         self.governors().map(|member| member.code).collect()
     }
-}
-
-/// Whether an action brings another catalogue key into force.
-fn replaces_catalogue_key(action: &Action) -> bool {
-    matches!(action, Action::ReplaceCatalogueKey(_))
 }
 
 /// Whether approvals given before this action say nothing after it: they were given to other keys, by other rules, or to

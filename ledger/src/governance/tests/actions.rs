@@ -430,7 +430,7 @@ fn no_catalogue_key_comes_into_force_twice_and_there_are_not_more_than_can_be_lo
 }
 
 #[test]
-fn one_decision_replaces_the_catalogue_key_once() {
+fn one_block_replaces_the_catalogue_key_once() {
     let mut world = World::new(4, 1);
     let present = world.state.catalogue_key();
     let [one, two] = [1, 2].map(|n| CatalogueCommitment(root(n)));

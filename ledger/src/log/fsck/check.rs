@@ -20,7 +20,7 @@ use crate::log::index_files::{index_files, index_name};
 use crate::log::link::{BrokenRule, Tip, verify};
 use crate::log::scan::{Batch, Begun, Damaged, Ended, Files, Resume, Start, Visitor, scan};
 use crate::log::segment::{Offsets, file_name};
-use crate::log::statuses::{Statuses, inherits, is_unreadable, status_key};
+use crate::log::statuses::{Statuses, inherits, status_key, unread};
 use crate::log::tree_file::TreeFile;
 use crate::membership::Membership;
 use crate::merkle::CompactRange;
@@ -327,7 +327,7 @@ impl<'c> Check<'c> {
                 Entry::CertificateIssued(issued) => {
                     self.issued.insert(beginning(&issued.id));
                 }
-                entry if is_unreadable(&history, entry, link.record.height) => self.unread = true,
+                _ if unread(&link.record, || history.height()).is_some() => self.unread = true,
                 _ => {}
             }
         }

@@ -25,8 +25,8 @@ const AGAIN: Duration = Duration::from_secs(10);
 /// How often it is looked at who has not been asked, and whether somebody has put the file there.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How many members are asked at a time for one key, and how long each has for its answer. Silent ones cost a key no more than this,
-/// and no other key waits longer for it.
+/// How many members are asked at a time for one key, and how long each has for its answer. Silent ones cost a key no more than
+/// this, and no other key waits longer for it.
 const AT_ONCE: usize = 3;
 const ANSWERS_IN: Duration = Duration::from_secs(3);
 
